@@ -1,0 +1,1 @@
+"""Files -> observations and training batches; one file per format."""

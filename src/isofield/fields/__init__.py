@@ -1,0 +1,1 @@
+"""(points, condition) -> values."""

@@ -1,0 +1,7 @@
+"""Things with a position: meshes, boxes, similarities. Plain float64 numpy, in any frame."""
+
+from isofield.geometry.box import Box
+from isofield.geometry.mesh import Mesh
+from isofield.geometry.similarity import Similarity
+
+__all__ = ["Box", "Mesh", "Similarity"]

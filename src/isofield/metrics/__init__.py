@@ -1,0 +1,1 @@
+"""How far a reconstruction is from the truth; every convention is named."""

@@ -1,0 +1,61 @@
+"""What was seen, in the user's frame and units."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from isofield.geometry import Box, Similarity
+
+
+@dataclass(frozen=True)
+class PointCloud:
+    """Points on a surface, with whatever else the scanner knew; float64."""
+
+    points: Float[np.ndarray, "n 3"]
+    normals: Float[np.ndarray, "n 3"] | None = None
+    """Unit normals pointing outwards, towards the scanner."""
+    colours: Float[np.ndarray, "n 3"] | None = None
+    """RGB in [0, 1]."""
+    sensors: Float[np.ndarray, "n 3"] | None = None
+    """Where the scanner stood when it saw each point."""
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def __getitem__(self, which) -> "PointCloud":
+        """The chosen points, by index or mask, with their attributes."""
+        pick = lambda a: None if a is None else a[which]  # noqa: E731
+        return PointCloud(self.points[which], pick(self.normals), pick(self.colours), pick(self.sensors))
+
+    def transformed(self, similarity: Similarity) -> "PointCloud":
+        """The same cloud in another frame."""
+        return replace(
+            self,
+            points=similarity.apply(self.points),
+            normals=None if self.normals is None else similarity.rotate(self.normals),
+            sensors=None if self.sensors is None else similarity.apply(self.sensors),
+        )
+
+
+@dataclass(frozen=True)
+class Voxels:
+    """Occupancy of a regular grid, indexed x, y, z."""
+
+    occupied: Bool[np.ndarray, "x y z"]
+    box: Box
+    """Outer faces of the grid, in the user's frame."""
+
+
+def unit_from_world(points: Float[np.ndarray, "n 3"], side: float = 1.0) -> Similarity:
+    """The map that centres the points' box at the origin, its longest edge scaled to `side`.
+
+    Raises:
+        ValueError: There are no points, or all of them coincide.
+    """
+    box = Box.around(points)
+    longest = float(box.extent.max())
+    if not longest > 0:
+        raise ValueError("all points coincide, so the cloud has no size")
+    scale = side / longest
+    return Similarity(scale=scale, translation=-box.centre * scale)

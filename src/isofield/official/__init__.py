@@ -1,0 +1,1 @@
+"""Official checkpoints and key names <-> ours; one file per lineage."""

@@ -1,0 +1,1 @@
+"""Mathematics without a position in the house: evaluation, spectra, scattering."""

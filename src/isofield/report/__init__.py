@@ -1,0 +1,1 @@
+"""Looks at a Scene and its files; knows no system."""

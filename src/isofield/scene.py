@@ -1,0 +1,37 @@
+"""What a system reconstructs: functions of space and the way back to the user's frame."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+from isofield.geometry import Box, Similarity
+
+Inside = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
+"""Positive inside, zero on the surface."""
+Colour = Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]]
+"""RGB in [0, 1]."""
+Confidence = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
+"""How well the observation supports the surface here: 1 next to data, 0 far from all of it."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The functions a system offers, all in the scene's own frame.
+
+    Which functions are there is what can be done: `inside` gives a mesh, `inside` and
+    `colour` a coloured one.
+    """
+
+    box: Box = field(default_factory=lambda: Box.cube(1.1))
+    """Where the functions are meaningful; everything outside is free space."""
+    world_from_scene: Similarity = field(default_factory=Similarity)
+    """Takes results back to the frame and units of the input."""
+    inside: Inside | None = None
+    colour: Colour | None = None
+    confidence: Confidence | None = None
+    resolution: int = 128
+    """Cells along the longest edge of the box that the observation supports."""
+    notes: Mapping[str, object] = field(default_factory=dict)
+    """What the system found out on the way, for reports: plain JSON values."""

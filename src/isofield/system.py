@@ -1,0 +1,24 @@
+"""The contract that every system keeps."""
+
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from isofield.scene import Scene
+
+
+class System(nn.Module):
+    """One paper, assembled: learns from batches, turns an observation into a Scene."""
+
+    def losses(self, batch: Any) -> dict[str, Float[Tensor, ""]]:
+        """Named terms whose sum is minimised in training."""
+        raise TypeError(f"{type(self).__name__} has nothing to learn")
+
+    def reconstruct(self, observation: Any) -> Scene:
+        """What the observation shows, as functions of space.
+
+        Raises:
+            ValueError: The observation cannot be reconstructed; the message says why.
+        """
+        raise TypeError(f"{type(self).__name__} does not reconstruct from {type(observation).__name__}")

@@ -1,0 +1,1 @@
+"""The loop, checkpoints, schedules; sums what `system.losses` returns."""
