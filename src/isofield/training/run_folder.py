@@ -1,0 +1,127 @@
+"""The run folder: what was asked, what happened, what came out; reloads from itself alone.
+
+    RUN/config.json           system, its config, data, options, versions
+    RUN/metrics.jsonl         one line per logged step or validation
+    RUN/weights.safetensors   the result so far
+    RUN/state/                the last two resume states
+    RUN/previews/, RUN/events/
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isofield.errors import InputError
+from isofield.training.options import FREE
+from isofield.training.state import whole_file
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One training on the disk."""
+
+    path: Path
+    config: dict[str, Any]
+    """Plain JSON values: `system`, `config`, `data`, `options`, `versions`."""
+    restart: bool = False
+    """Start over; the old folder is renamed, never deleted."""
+
+    @property
+    def state(self) -> Path:
+        """Folder of the resume states."""
+        return self.path / "state"
+
+    @property
+    def weights(self) -> Path:
+        """File of the result so far."""
+        return self.path / "weights.safetensors"
+
+    @property
+    def metrics(self) -> Path:
+        """File of the logged numbers."""
+        return self.path / "metrics.jsonl"
+
+    def check(self) -> None:
+        """Nothing, if the folder is free or holds this very run.
+
+        Raises:
+            InputError: Something else is there; the message names the first difference.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path} is a file; name a folder for the run")
+        file = self.path / "config.json"
+        if self.restart or not self.path.exists() or not any(self.path.iterdir()):
+            return
+        if not file.exists():
+            raise InputError(f"{self.path} is not empty and holds no run (no config.json); choose another folder")
+        try:
+            old = json.loads(file.read_text())
+        except ValueError:
+            raise InputError(f"{file} is not JSON; use --restart to start over") from None
+        for key, was, now in differences(old, json.loads(json.dumps(self.config))):
+            raise InputError(
+                f"{file} holds another training: {key} was {json.dumps(was)} and now is {json.dumps(now)};"
+                " use the same value, another folder, or --restart to start over"
+            )
+
+    def prepare(self) -> None:
+        """Create or take over the folder; raises as `check` does."""
+        self.check()
+        if self.restart and self.path.exists() and any(self.path.iterdir()):
+            self.path.rename(_unused(self.path))
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+            with whole_file(self.path / "config.json") as part:
+                part.write_text(json.dumps(self.config, indent=2) + "\n")
+        except OSError as error:
+            raise InputError(f"{self.path} can't be written: {error.strerror}") from None
+
+    def forget_after(self, step: int) -> None:
+        """Drop the metrics beyond the step, and a line that was cut off."""
+        if not self.metrics.exists():
+            return
+        kept = []
+        for line in self.metrics.read_text().splitlines():
+            with suppress(ValueError):
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
+        with whole_file(self.metrics) as part:
+            part.write_text("".join(kept))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The folder belongs to this process; the lock dies with it, however it ends."""
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        with open(self.state / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"another training is running in {self.path}; wait for it or stop it") from None
+            yield
+
+
+def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted key, old and new value wherever two configs differ in what decides the result."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in [*new, *(name for name in old if name not in new)]:
+            if key == "" and name == "versions" or key == "options" and name in FREE:
+                continue
+            inner = f"{key}.{name}" if key else name
+            yield from differences(old.get(name), new.get(name), inner)
+    elif old != new:
+        yield key, old, new
+
+
+def _unused(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    names = (path.with_name(f"{path.name}-until-{stamp}{tail}") for tail in ("", *(f"-{i}" for i in range(2, 99))))
+    return next(name for name in names if not os.path.lexists(name))
