@@ -1,0 +1,42 @@
+"""Options that every verb shares: a verb's arguments end with `common: Options = field(default_factory=Options)`."""
+
+import os
+import sys
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Options:
+    """The same for every verb."""
+
+    json: bool = False
+    """Print one JSON object on stdout, for programs; nothing else goes there."""
+    quiet: bool = False
+    """Print nothing but errors."""
+    threads: int = 0
+    """Processor threads to use; 0 uses all that this process may use."""
+    seed: int = 0
+    """Seed of every random draw."""
+
+    @property
+    def thread_count(self) -> int:
+        """Threads that will be used."""
+        return self.threads if self.threads > 0 else _available()
+
+    def apply(self) -> None:
+        """Limit the numeric libraries to the threads asked for, before they are imported."""
+        if self.threads <= 0:
+            return
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            os.environ[name] = str(self.threads)
+        if "torch" in sys.modules:
+            import torch
+
+            torch.set_num_threads(self.threads)
+
+
+def _available() -> int:
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdigit() and int(limit) > 0:
+        return int(limit)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,351 @@
+"""`isofield reconstruct`: a scan becomes a mesh, in the scan's own frame and units."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from isofield.cli.console import Advance, Console
+from isofield.cli.options import Options
+from isofield.cli.run_record import peak_memory, run_record, write_record
+from isofield.errors import InputError
+
+if TYPE_CHECKING:
+    from isofield.geometry import Mesh
+    from isofield.observation import PointCloud
+    from isofield.scene import Scene
+
+GUESSES = {"start": 1.5, "read": 0.1, "reconstruct": 1.5, "extract": 0.8, "write": 0.1, "report": 0.4}
+"""Seconds per stage for a few thousand points, for the time to go before anything is known."""
+
+AUTO = "gauss"
+"""The system that `--system auto` takes: the best by the project's own benchmark."""
+
+SUPPORTED = 0.5
+"""Confidence below which `--open` takes the surface for a guess and cuts it off."""
+
+
+@dataclass(frozen=True)
+class Reconstruct:
+    """Turn a scan (points, with or without normals and colours) into a mesh.
+
+    The mesh comes back in the frame and units of the scan, with a report that opens in any
+    browser and a record of the run beside it.
+    """
+
+    scan: Annotated[Path, tyro.conf.Positional]
+    """Points to read: PLY, PCD, XYZ, TXT, CSV, NPY, NPZ, LAS, LAZ, or any mesh format."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
+    """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb, if left out."""
+    system: str = "auto"
+    """Which system reconstructs; auto takes the one that measures best."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Weights to load into the system, as `isofield train` or `isofield convert` wrote them."""
+    resolution: Annotated[int | None, tyro.conf.arg(metavar="CELLS")] = None
+    """Cells along the longest edge; chosen from the spacing of the points if left out."""
+    voxel: Annotated[float | None, tyro.conf.arg(metavar="LENGTH")] = None
+    """Edge of one cell in the units of the scan, instead of --resolution."""
+    closed: bool = False
+    """A closed surface: the default."""
+    open: bool = False
+    """Cut the surface off where the scan has no points, for terrain, rooms and partial scans."""
+    faces: Annotated[int | None, tyro.conf.arg(metavar="COUNT")] = None
+    """Simplify the mesh to about this many triangles."""
+    keep: str = "all"
+    """Pieces to keep: all, largest, or the least share of the largest piece, such as 0.01."""
+    up: Literal["auto", "x", "y", "z"] = "auto"
+    """Which axis of the scan points up, for the views in the report."""
+    no_report: bool = False
+    """Write no report.html."""
+    common: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where everything goes."""
+
+    mesh: Path
+    report: Path
+    record: Path
+
+    @classmethod
+    def beside(cls, mesh: Path) -> "Paths":
+        return cls(mesh, mesh.with_suffix(".report.html"), mesh.with_suffix(".run.json"))
+
+
+def run(args: Reconstruct) -> int:
+    """Exit code 0; raises InputError for anything the user can mend."""
+    paths = _check_arguments(args)
+    console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
+    with console.stage("read"):
+        cloud = _read(args.scan)
+        for sentence in concerns(cloud):
+            console.warn(sentence)
+    with console.stage("start"):
+        system = _system(args)
+    with console.stage("reconstruct"):
+        scene = system.reconstruct(cloud)
+    with console.stage("extract") as advance:
+        mesh, resolution = _extract(args, scene, advance)
+    with console.stage("write"):
+        _write_mesh(paths.mesh, mesh)
+    found = _findings(args, cloud, scene, mesh, resolution)
+    if not args.no_report:
+        with console.stage("report"):
+            found["distances"] = _write_report(paths, args, cloud, mesh, found, console)
+    _finish(args, paths, found, console)
+    return 0
+
+
+def _check_arguments(args: Reconstruct) -> Paths:
+    """Where results go; every fault of the words is found here, before any work."""
+    from isofield.systems import SYSTEMS
+
+    if args.system not in ("auto", *SYSTEMS):
+        raise InputError(f"there is no system {args.system!r}; choose auto or one of {', '.join(SYSTEMS)}")
+    if args.resolution is not None and args.voxel is not None:
+        raise InputError("--resolution and --voxel say the same thing twice; give one of them")
+    if args.closed and args.open:
+        raise InputError("--closed and --open exclude each other; give one of them")
+    if args.resolution is not None and not 8 <= args.resolution <= 4096:
+        raise InputError(f"--resolution {args.resolution} is out of range; give 8 to 4096 cells")
+    if args.voxel is not None and not args.voxel > 0:
+        raise InputError(f"--voxel {args.voxel} is not a length; give a positive number in the scan's units")
+    if args.faces is not None and args.faces < 4:
+        raise InputError(f"--faces {args.faces} is too few; a closed mesh has at least 4")
+    _keep(args.keep)
+    _check_readable(args.scan)
+    if args.weights is not None:
+        _check_readable(args.weights)
+    output = args.output if args.output is not None else args.scan.with_suffix(".mesh.glb")
+    _check_writable(output, args.scan)
+    return Paths.beside(output)
+
+
+class _WouldWriteError(Exception):
+    """Ends a rehearsal of writing: the folder takes files, and the old one stays."""
+
+
+def _check_readable(path: Path) -> None:
+    if not path.exists():
+        raise InputError(f"there is no file {path}")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give the file with the points")
+
+
+def _check_writable(output: Path, scan: Path) -> None:
+    from isofield.data import MESH_FORMATS, atomic_write
+
+    if output.suffix.lower() not in MESH_FORMATS:
+        known = ", ".join(MESH_FORMATS)
+        raise InputError(
+            f"{output}: meshes are not written as {output.suffix or 'nothing'}; choose one of {known}"
+        )
+    if output.exists() and output.samefile(scan):
+        raise InputError(f"{output} is the scan itself and would be overwritten; choose another name")
+    with suppress(_WouldWriteError), atomic_write(output):
+        raise _WouldWriteError
+
+
+def _keep(text: str) -> Literal["all", "largest"] | float:
+    if text == "all":
+        return "all"
+    if text == "largest":
+        return "largest"
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise InputError(f"--keep {text} is neither all, largest nor a share between 0 and 1")
+    return share
+
+
+def _read(path: Path) -> "PointCloud":
+    from isofield.data import read_points, require_surface
+
+    cloud = read_points(path)
+    require_surface(cloud, path)
+    return cloud
+
+
+def concerns(cloud: "PointCloud") -> list[str]:
+    """Sentences about what in the input's statistics suggests a poor result."""
+    import numpy as np
+
+    found = []
+    if len(cloud) < 300:
+        found.append(f"{len(cloud)} points are few: expect the outline of the shape, no detail")
+    extent = np.ptp(cloud.points, axis=0)
+    if extent.min() < 1e-3 * extent.max():
+        found.append("the points lie almost in a plane: try --open for a surface without thickness")
+    centre = np.abs(cloud.points).max()
+    if centre > 1e5 * extent.max():
+        found.append(
+            "the coordinates are far from the origin compared with the size of the scan; "
+            "formats with 32-bit numbers (all but PLY and OBJ) will round them"
+        )
+    return found
+
+
+def _system(args: Reconstruct) -> Any:
+    from isofield.systems import config_class, system_class
+
+    name = AUTO if args.system == "auto" else args.system
+    if args.weights is not None:
+        raise InputError(f"the system {name!r} takes no weights; leave out --weights")
+    return system_class(name)(config_class(name)())
+
+
+def _extract(args: Reconstruct, scene: "Scene", advance: Advance) -> "tuple[Mesh, int]":
+    """The mesh in the user's frame, and the cells along the longest edge it was made with."""
+    from isofield.extract import extract_mesh
+
+    if scene.inside is None:
+        raise InputError(f"the system {args.system!r} offers no surface for points")
+    resolution = _resolution(args, scene)
+    mesh = extract_mesh(
+        scene.inside,
+        scene.box,
+        resolution=resolution,
+        colour=scene.colour,
+        keep=_keep(args.keep),
+        faces=args.faces,
+        progress=lambda _, share: advance(share),
+    )
+    if args.open:
+        mesh = _supported(mesh, scene)
+    return mesh.transformed(scene.world_from_scene), resolution
+
+
+def _resolution(args: Reconstruct, scene: "Scene") -> int:
+    if args.voxel is None:
+        return args.resolution or scene.resolution
+    longest = float(scene.box.extent.max()) * scene.world_from_scene.scale
+    cells = round(longest / args.voxel)
+    if not 8 <= cells <= 4096:
+        raise InputError(
+            f"--voxel {args.voxel:g} makes {cells} cells along the longest edge ({longest:.4g}); "
+            f"give a length between {longest / 4096:.3g} and {longest / 8:.3g}"
+        )
+    return cells
+
+
+def _supported(mesh: "Mesh", scene: "Scene") -> "Mesh":
+    """The part of the mesh that has points near it."""
+    from isofield.geometry import select_faces
+    from isofield.ops.query import query
+
+    if scene.confidence is None:
+        raise InputError("this system does not know where the scan has no points; leave out --open")
+    supported = query(scene.confidence, mesh.vertices) >= SUPPORTED
+    return select_faces(mesh, supported[mesh.faces].all(axis=1))
+
+
+def _findings(
+    args: Reconstruct, cloud: "PointCloud", scene: "Scene", mesh: "Mesh", resolution: int
+) -> dict[str, Any]:
+    """What the record says about this reconstruction."""
+    from dataclasses import asdict
+
+    from isofield.geometry import check_mesh
+
+    back = scene.world_from_scene
+    cell = float(scene.box.extent.max()) * back.scale / resolution
+    return {
+        "system": AUTO if args.system == "auto" else args.system,
+        "points": {
+            "count": len(cloud),
+            "normals": cloud.normals is not None,
+            "colours": cloud.colours is not None,
+        },
+        "mesh": {"vertices": len(mesh.vertices), "faces": len(mesh.faces), **asdict(check_mesh(mesh))},
+        "resolution": {"cells": resolution, "cell": cell},
+        "normalisation": {
+            "world_from_scene": {
+                "scale": back.scale,
+                "rotation": back.rotation.tolist(),
+                "translation": back.translation.tolist(),
+            }
+        },
+        "notes": dict(scene.notes),
+    }
+
+
+def _write_mesh(path: Path, mesh: "Mesh") -> None:
+    from isofield.data import write_mesh
+
+    write_mesh(path, mesh)
+
+
+def _write_report(
+    paths: Paths,
+    args: Reconstruct,
+    cloud: "PointCloud",
+    mesh: "Mesh",
+    found: dict[str, Any],
+    console: Console,
+) -> dict[str, float]:
+    """Distances from the points to the mesh, which the report has measured."""
+    from isofield.report import write_report
+
+    return write_report(
+        paths.report,
+        cloud=cloud,
+        mesh=mesh,
+        title=args.scan.name,
+        found=found,
+        seconds=console.timings,
+        warnings=console.warnings,
+        up=args.up,
+    )
+
+
+def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Console) -> None:
+    outputs = [paths.mesh] if args.no_report else [paths.mesh, paths.report]
+    record = run_record(
+        words(args),
+        seed=args.common.seed,
+        threads=args.common.thread_count,
+        timings=console.timings,
+        warnings=console.warnings,
+        inputs=[args.scan],
+        outputs=outputs,
+        **found,
+    )
+    write_record(paths.record, record)
+    console.finish(f"{args.scan.name} is a mesh", _rows(paths, args, found, console), record)
+
+
+def _rows(paths: Paths, args: Reconstruct, found: dict[str, Any], console: Console) -> dict[str, str]:
+    mesh, memory = found["mesh"], peak_memory()
+    rows = {
+        "mesh": str(paths.mesh),
+        "report": "none" if args.no_report else str(paths.report),
+        "record": str(paths.record),
+        "points": f"{found['points']['count']:,}",
+        "vertices": f"{mesh['vertices']:,}",
+        "faces": f"{mesh['faces']:,}",
+        "closed": "yes" if mesh["is_closed"] else "no",
+        "cell": f"{found['resolution']['cell']:.4g}",
+        "seconds": f"{sum(console.timings.values()):.1f}",
+    }
+    if memory is not None:
+        rows["peak memory"] = f"{memory / 2**20:,.0f} MiB"
+    return rows
+
+
+def words(args: Reconstruct) -> list[str]:
+    """The command that gives these arguments again; what is left at its default is not said."""
+    said = ["reconstruct", str(args.scan)]
+    for holder in (args, args.common):
+        for each in fields(holder):
+            value = getattr(holder, each.name)
+            if each.name in ("scan", "common") or value == each.default:
+                continue
+            said.append("--" + each.name.replace("_", "-"))
+            if value is not True:
+                said.append(str(value))
+    return said
