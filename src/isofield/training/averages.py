@@ -30,13 +30,14 @@ class Ema:
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The averages take the weights' place for a while."""
-        self._exchange()
+        self.exchange()
         try:
             yield
         finally:
-            self._exchange()
+            self.exchange()
 
-    def _exchange(self) -> None:
+    def exchange(self) -> None:
+        """Weights and averages trade places."""
         for index, parameter in enumerate(self.parameters):
             parameter.data, self.averages[index] = self.averages[index], parameter.data
 

@@ -5,10 +5,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Tells how far the training is."""
 
@@ -36,7 +38,9 @@ class PlainProgress:
             self.spoke = now
             speed = (step - self.start) / max(now - self.began, 1e-9)
             left = clock((self.steps - step) / max(speed, 1e-9))
-            self.say(f"step {step}/{self.steps}  loss {loss:.5f}  lr {rate:.2e}  {speed:.2f} it/s  left {left}")
+            self.say(
+                f"step {step}/{self.steps}  loss {loss:.5f}  lr {rate:.2e}  {speed:.2f} it/s  left {left}"
+            )
 
     def say(self, text: str) -> None:
         """One line that stays."""
@@ -48,7 +52,9 @@ class RichProgress:
 
     def __init__(self, bar: Any, start: int, steps: int) -> None:
         self.bar, self.start = bar, start
-        self.task = bar.add_task("training", total=steps, completed=start, loss="", rate="", speed="", left="")
+        self.task = bar.add_task(
+            "training", total=steps, completed=start, loss="", rate="", speed="", left=""
+        )
         self.began = time.monotonic()
         self.steps = steps
 
@@ -87,7 +93,11 @@ def progress_line(start: int, steps: int, quiet: bool = False) -> Iterator[Progr
 
         text = "loss {task.fields[loss]}  lr {task.fields[rate]}  {task.fields[speed]} it/s  left {task.fields[left]}"
         with Progress(
-            BarColumn(20), MofNCompleteColumn(), TextColumn(text), console=Console(stderr=True), refresh_per_second=2
+            BarColumn(20),
+            MofNCompleteColumn(),
+            TextColumn(text),
+            console=Console(stderr=True),
+            refresh_per_second=2,
         ) as bar:
             yield RichProgress(bar, start, steps)
 
@@ -113,7 +123,8 @@ class Metrics:
 
     def write(self, kind: str, step: int, values: dict[str, float], **more: Any) -> None:
         """One line of numbers after `step` steps."""
-        self.file.write(json.dumps({"kind": kind, "step": step, **values, **more}) + "\n")
+        plain = {name: value if isfinite(value) else None for name, value in values.items()}
+        self.file.write(json.dumps({"kind": kind, "step": step, **plain, **more}) + "\n")
         self.file.flush()
         if self.board:
             for name, value in values.items():

@@ -65,8 +65,10 @@ class Training:
     skipped: int = 0
     """Steps in a row that had no finite loss."""
     smoothed: Smoothed = field(default_factory=Smoothed)
-    initial: float = inf
+    initial: float | None = None
     """Smoothed loss once the warm-up was over: what learning must beat."""
+    stopping: bool = False
+    """Some rank was told to stop."""
 
     def __post_init__(self) -> None:
         self.system.to(self.accelerator.device).train()
@@ -75,7 +77,7 @@ class Training:
         self.losses = self.accelerator.prepare(Losses(self.system, self.options.precision))
         self.ema = None if self.options.ema is None else Ema(self.system, self.options.ema)
 
-    def advance(self, batch: Any) -> None:
+    def advance(self, batch: Any, stop: bool = False) -> None:
         """Take one step; a step without finite loss and gradient changes nothing but the count."""
         seed_step(self.options.seed, self.step, self.accelerator.process_index)
         rate = learning_rate(self.step, self.options)
@@ -85,7 +87,9 @@ class Training:
         terms = self.losses(to_device(batch, self.accelerator.device))
         self.accelerator.backward(torch.stack(list(terms.values())).sum())
         norm = nn.utils.clip_grad_norm_(self.system.parameters(), self.options.clip or inf)
-        means = self.accelerator.reduce(torch.stack([t.detach() for t in terms.values()]), "mean").tolist()
+        told = torch.tensor(float(stop), device=self.accelerator.device)
+        shared = torch.stack([*(term.detach() for term in terms.values()), told])
+        *means, stops = self.accelerator.reduce(shared, "mean").tolist()
         values = dict(zip(terms, means, strict=True))
         # gradient and means are the same on all ranks, so all of them decide alike
         if isfinite(sum(means)) and isfinite(norm.item()):
@@ -97,10 +101,17 @@ class Training:
         else:
             self.skipped += 1
         self.step += 1
+        self.stopping = stops > 0
 
     def restore(self) -> None:
         """Continue from the newest state in the run folder, if there is one."""
-        found = load_state(self.run.state, self.system, self.optimiser, self.ema)
+        try:
+            found = load_state(self.run.state, self.system, self.optimiser, self.ema)
+        except (RuntimeError, KeyError) as error:
+            raise InputError(
+                f"the state in {self.run.state} doesn't fit this version of the system ({error});"
+                " use --restart to start over"
+            ) from None
         if found:
             self.step, numbers = found
             self.skipped, self.initial = numbers["skipped"], numbers["initial"]
@@ -151,6 +162,7 @@ def train(
     accelerator = Accelerator(cpu=options.device == "cpu")
     main = accelerator.is_main_process
     with ExitStack() as stack:
+        stopped = stack.enter_context(stop_signals())
         if main:
             run.prepare()
             stack.enter_context(run.locked())
@@ -163,12 +175,11 @@ def train(
         if metrics:
             stack.callback(metrics.close)
         progress = stack.enter_context(progress_line(training.step, options.steps, quiet or not main))
-        stopped = stack.enter_context(stop_signals())
         _loop(training, metrics, progress, stopped)
         if main:
             training.save()
         if training.ema:
-            training.ema.applied().__enter__()
+            training.ema.exchange()
         system.eval()
     return training.step
 
@@ -180,11 +191,16 @@ def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopp
         progress.say(f"resuming after step {training.step}")
     ranks = accelerator.process_index, accelerator.num_processes
     with prefetched(
-        training.batches, training.step, options.steps, *ranks, ahead=options.prefetch, workers=options.workers
+        training.batches,
+        training.step,
+        options.steps,
+        *ranks,
+        ahead=options.prefetch,
+        workers=options.workers,
     ) as upcoming:
         for batch in upcoming:
             rate = learning_rate(training.step, options)
-            training.advance(batch)
+            training.advance(batch, stop=stopped.is_set())
             if training.skipped:
                 _complain(training, progress)
             step, means = training.step, training.smoothed.means()
@@ -195,10 +211,12 @@ def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopp
                     _watch(training, progress)
                 _look(training, metrics, progress)
                 minutes = (time.monotonic() - saved) / 60
-                if due(step, options.save_every) or (options.save_minutes and minutes >= options.save_minutes):
+                if due(step, options.save_every) or (
+                    options.save_minutes and minutes >= options.save_minutes
+                ):
                     training.save()
                     saved = time.monotonic()
-            if stopped.is_set():
+            if training.stopping:
                 progress.say(f"stopped after step {step}; the same command resumes")
                 return
 
@@ -218,7 +236,7 @@ def _watch(training: Training, progress: Progress) -> None:
     options, loss = training.options, training.smoothed.means().get("loss", inf)
     if training.step < options.warmup + 100 or not isfinite(loss):
         return
-    if not isfinite(training.initial):
+    if training.initial is None:
         training.initial = loss
     elif training.step % (20 * options.log_every) == 0 and loss > training.initial:
         progress.say(
@@ -231,7 +249,11 @@ def _look(training: Training, metrics: Metrics, progress: Progress) -> None:
     """Validation and previews, when they are due; neither disturbs the training."""
     options, step, source = training.options, training.step, training.batches
     last = step == options.steps
-    if isinstance(source, Validates) and options.validate_every and (last or due(step, options.validate_every)):
+    if (
+        isinstance(source, Validates)
+        and options.validate_every
+        and (last or due(step, options.validate_every))
+    ):
         with training.result() as system, torch.no_grad():
             values = {name: float(value) for name, value in source.validate(system).items()}
         metrics.write("validation", step, values)
@@ -269,7 +291,13 @@ def stop_signals() -> Iterator[threading.Event]:
         yield event
         return
     names = (signal.SIGINT, signal.SIGTERM)
-    before = {name: signal.signal(name, lambda *_: event.set()) for name in names}
+
+    def stop(*_: Any) -> None:
+        if event.is_set():  # asked twice: now
+            raise KeyboardInterrupt
+        event.set()
+
+    before = {name: signal.signal(name, stop) for name in names}
     try:
         yield event
     finally:

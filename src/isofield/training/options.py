@@ -44,8 +44,8 @@ class TrainOptions:
     """Steps between previews."""
     device: Literal["auto", "cpu"] = "auto"
     """auto takes the GPU where there is one."""
-    threads: int | None = None
-    """CPU threads of the arithmetic; one gives the same bytes everywhere it is repeated."""
+    threads: int = 0
+    """Processor threads to use; 0 uses all that this process may use, 1 repeats to the byte."""
     prefetch: int = 3
     """Batches prepared ahead."""
     workers: int = 1

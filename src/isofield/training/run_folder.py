@@ -1,10 +1,10 @@
 """The run folder: what was asked, what happened, what came out; reloads from itself alone.
 
-    RUN/config.json           system, its config, data, options, versions
-    RUN/metrics.jsonl         one line per logged step or validation
-    RUN/weights.safetensors   the result so far
-    RUN/state/                the last two resume states
-    RUN/previews/, RUN/events/
+RUN/config.json           system, its config, data, options, versions
+RUN/metrics.jsonl         one line per logged step or validation
+RUN/weights.safetensors   the result so far
+RUN/state/                the last two resume states
+RUN/previews/, RUN/events/
 """
 
 import json
@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from isofield.errors import InputError
+from isofield.training.durable import durable_write
 from isofield.training.options import FREE
-from isofield.training.state import whole_file
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ class RunFolder:
         if self.restart or not self.path.exists() or not any(self.path.iterdir()):
             return
         if not file.exists():
-            raise InputError(f"{self.path} is not empty and holds no run (no config.json); choose another folder")
+            raise InputError(
+                f"{self.path} is not empty and holds no run (no config.json); choose another folder"
+            )
         try:
             old = json.loads(file.read_text())
         except ValueError:
@@ -76,10 +78,12 @@ class RunFolder:
             self.path.rename(_unused(self.path))
         try:
             self.state.mkdir(parents=True, exist_ok=True)
-            with whole_file(self.path / "config.json") as part:
+            with durable_write(self.path / "config.json") as part:
                 part.write_text(json.dumps(self.config, indent=2) + "\n")
         except OSError as error:
-            raise InputError(f"{self.path} can't be written: {error.strerror}") from None
+            raise InputError(
+                f"{self.path} can't be written: {error.strerror}; choose another folder"
+            ) from None
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics beyond the step, and a line that was cut off."""
@@ -90,7 +94,7 @@ class RunFolder:
             with suppress(ValueError):
                 if json.loads(line)["step"] <= step:
                     kept.append(line + "\n")
-        with whole_file(self.metrics) as part:
+        with durable_write(self.metrics) as part:
             part.write_text("".join(kept))
 
     @contextmanager
@@ -105,7 +109,12 @@ class RunFolder:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise InputError(f"another training is running in {self.path}; wait for it or stop it") from None
+                raise InputError(
+                    f"another training is running in {self.path}; wait for it or stop it"
+                ) from None
+            for folder in (self.path, self.state):
+                for part in folder.glob(".*-*"):  # what a killed process was writing
+                    part.unlink()
             yield
 
 
@@ -123,5 +132,7 @@ def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, A
 
 def _unused(path: Path) -> Path:
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    names = (path.with_name(f"{path.name}-until-{stamp}{tail}") for tail in ("", *(f"-{i}" for i in range(2, 99))))
+    names = (
+        path.with_name(f"{path.name}-until-{stamp}{tail}") for tail in ("", *(f"-{i}" for i in range(2, 99)))
+    )
     return next(name for name in names if not os.path.lexists(name))

@@ -13,6 +13,7 @@ import torch
 from isofield.system import System
 
 
+@runtime_checkable
 class BatchSource(Protocol):
     """Batches by number; resuming needs no iterator state.
 
@@ -58,7 +59,13 @@ def share(size: int, rank: int, world: int) -> range:
 
 @contextmanager
 def prefetched(
-    source: BatchSource, start: int, stop: int, rank: int = 0, world: int = 1, ahead: int = 3, workers: int = 1
+    source: BatchSource,
+    start: int,
+    stop: int,
+    rank: int = 0,
+    world: int = 1,
+    ahead: int = 3,
+    workers: int = 1,
 ) -> Iterator[Iterator[Any]]:
     """Batches of the steps [start, stop) in order, while the next ones are being prepared.
 

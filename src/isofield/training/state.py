@@ -6,10 +6,7 @@ Nothing is pickled.
 """
 
 import json
-import os
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from isofield.training.averages import Ema
+from isofield.training.durable import durable_write
 
 
 def seed_step(seed: int, step: int, rank: int = 0) -> None:
@@ -31,27 +29,14 @@ def seed_step(seed: int, step: int, rank: int = 0) -> None:
     random.seed(int(words[2]))
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name to write to; it becomes `path` once it is safely on the disk."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    with suppress(OSError):  # not every system can sync a folder
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
 def save_state(
-    folder: Path, step: int, module: nn.Module, optimiser: Optimizer, ema: Ema | None, numbers: dict, keep: int = 2
+    folder: Path,
+    step: int,
+    module: nn.Module,
+    optimiser: Optimizer,
+    ema: Ema | None,
+    numbers: dict,
+    keep: int = 2,
 ) -> Path:
     """Path of the written state after `step` steps; of the older ones the last `keep - 1` stay."""
     tensors = {f"model.{name}": value for name, value in module.state_dict().items()}
@@ -67,7 +52,7 @@ def save_state(
     record = {"step": step, "numbers": numbers, "groups": memory["param_groups"], "scalars": scalars}
     flat = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
     path = folder / f"{step:09d}.safetensors"
-    with whole_file(path) as part:
+    with durable_write(path) as part:
         part.write_bytes(save(flat, {"isofield": json.dumps(record)}))
     for old in sorted(folder.glob("[0-9]*.safetensors"))[:-keep]:
         old.unlink()

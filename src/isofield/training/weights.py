@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from isofield.errors import InputError
-from isofield.training.state import whole_file
+from isofield.training.durable import durable_write
 
 FORMAT = 1
 
@@ -37,7 +37,7 @@ def save_weights(path: Path, system: str, config: Any, tensors: Mapping[str, Ten
     plain = asdict(config) if is_dataclass(config) and not isinstance(config, type) else config
     record = json.dumps({"format": FORMAT, "system": system, "config": plain}, sort_keys=True)
     flat = {name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}
-    with whole_file(Path(path)) as part:
+    with durable_write(Path(path)) as part:
         part.write_bytes(save(flat, {"isofield": record}))
 
 
@@ -57,7 +57,9 @@ def load_weights(path: Path) -> Weights:
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is not a readable safetensors file ({error})") from None
     if text is None:
-        raise InputError(f"{path} was not written by isofield; use `isofield convert` for official checkpoints")
+        raise InputError(
+            f"{path} was not written by isofield; use `isofield convert` for official checkpoints"
+        )
     record = json.loads(text)
     if record["format"] > FORMAT:
         raise InputError(f"{path} has format {record['format']}, newer than {FORMAT}; update isofield")

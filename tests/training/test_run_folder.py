@@ -1,0 +1,103 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from isofield.errors import InputError
+from isofield.training.run_folder import RunFolder, differences
+
+CONFIG = {
+    "system": "ball",
+    "config": {"width": 32, "sizes": [1, 2]},
+    "data": "/a",
+    "options": {"steps": 10, "seed": 0, "device": "auto"},
+    "versions": {"torch": "2"},
+}
+
+
+def changed(**parts):
+    return {**CONFIG, **parts}
+
+
+def test_same_config_is_accepted_again(tmp_path):
+    RunFolder(tmp_path / "run", CONFIG).prepare()
+    RunFolder(tmp_path / "run", CONFIG).prepare()
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == CONFIG
+
+
+@pytest.mark.parametrize(
+    ("parts", "named"),
+    [
+        ({"config": {"width": 64, "sizes": [1, 2]}}, "config.width was 32 and now is 64"),
+        ({"config": {"width": 32}}, r"config.sizes was \[1, 2\] and now is null"),
+        ({"system": "cube"}, 'system was "ball" and now is "cube"'),
+        ({"options": {"steps": 10, "seed": 1, "device": "auto"}}, "options.seed was 0 and now is 1"),
+        ({"data": "/b"}, "data was"),
+    ],
+)
+def test_different_config_is_named(tmp_path, parts, named):
+    RunFolder(tmp_path, CONFIG).prepare()
+    with pytest.raises(InputError, match=named):
+        RunFolder(tmp_path, changed(**parts)).check()
+
+
+def test_training_on_and_other_versions_are_no_difference():
+    other = changed(options={"steps": 99, "seed": 0, "device": "cpu"}, versions={"torch": "3"})
+    assert list(differences(CONFIG, other)) == []
+
+
+def test_restart_keeps_the_old_folder(tmp_path):
+    RunFolder(tmp_path / "run", CONFIG).prepare()
+    (tmp_path / "run" / "precious.txt").write_text("weeks of work")
+    for width in (64, 128):
+        RunFolder(tmp_path / "run", changed(config={"width": width}), restart=True).prepare()
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["config"] == {"width": 128}
+    old = sorted(tmp_path.glob("run-until-*"))
+    assert len(old) == 2
+    assert sum((folder / "precious.txt").exists() for folder in old) == 1
+
+
+def test_foreign_folders_are_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match="not empty and holds no run"):
+        RunFolder(tmp_path, CONFIG).prepare()
+    with pytest.raises(InputError, match="is a file"):
+        RunFolder(tmp_path / "thesis.txt", CONFIG).prepare()
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_damaged_config_is_said(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config.json is not JSON; use --restart"):
+        RunFolder(tmp_path, CONFIG).check()
+
+
+def test_metrics_after_the_step_and_half_lines_are_dropped(tmp_path):
+    run = RunFolder(tmp_path, CONFIG)
+    run.prepare()
+    whole = [json.dumps({"kind": "train", "step": step}) + "\n" for step in (10, 20, 30)]
+    run.metrics.write_text("".join(whole) + '{"kind": "train", "st')
+    run.forget_after(20)
+    assert run.metrics.read_text() == "".join(whole[:2])
+
+
+def test_a_folder_has_one_training_at_a_time(tmp_path):
+    run = RunFolder(tmp_path, CONFIG)
+    run.prepare()
+    code = (
+        "import sys; from pathlib import Path; from isofield.training.run_folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1]), {}).locked(): print('in')"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with run.locked():
+        refused = subprocess.run(command, capture_output=True, text=True)
+    assert "another training is running in" in refused.stderr
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "in\n"
+
+
+def test_leftovers_of_a_killed_process_are_removed(tmp_path):
+    run = RunFolder(tmp_path, CONFIG)
+    run.prepare()
+    (run.state / ".000000007-x1y2.safetensors").write_bytes(b"half")
+    with run.locked():
+        assert [p.name for p in run.state.iterdir()] == ["lock"]
