@@ -1,0 +1,123 @@
+"""Sparse values on a lattice, in bricks of 8^3 nodes.
+
+Bricks are allocated only where the surface passes, so the memory follows the surface; the
+directory of bricks is dense and 512 times smaller than the grid. Within bricks everything is
+plain array arithmetic: no sorting, no hashing, no loop over cells.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+SIDE = 8
+VOLUME = SIDE**3
+BATCH = 4096
+"""Bricks that are padded at once; bounds the temporaries."""
+
+
+class Bricks:
+    """Values at some nodes of a grid; NaN where unknown.
+
+    A node's address is slot * 512 + its place within the brick. Slot 0 is never filled: it
+    stands for all bricks that were not allocated, so look-ups need no masks.
+    """
+
+    def __init__(self, cells: Int[np.ndarray, "3"]) -> None:
+        self.cells = cells
+        # One brick of margin on every side, so neighbours of border bricks can be asked for.
+        self.directory = np.zeros(cells // SIDE + 3, dtype=np.int32)
+        self.corners = np.zeros((1, 3), dtype=np.int64)
+        """Lowest node of each brick, by slot."""
+        self._values = np.full((1, SIDE, SIDE, SIDE), np.nan, dtype=np.float32)
+
+    @property
+    def slots(self) -> Int[np.ndarray, " s"]:
+        return np.arange(1, len(self.corners))
+
+    @property
+    def values(self) -> Float[np.ndarray, " a"]:
+        """Values by address; a view that can be written, until the next allocation."""
+        return self._values[: len(self.corners)].reshape(-1)
+
+    def allocate(self, cells: Int[np.ndarray, "n 3"], span: int = 1) -> None:
+        """Make room for the nodes from `cells` to `cells + span`, span at most 8."""
+        wanted = np.zeros(self.directory.shape, dtype=bool)
+        low, high = cells // SIDE + 1, np.minimum(cells + span, self.cells) // SIDE + 1
+        for corner in np.ndindex(2, 2, 2):
+            x, y, z = np.where(corner, high, low).T
+            wanted[x, y, z] = True
+        fresh = np.argwhere(wanted & (self.directory == 0))
+        count = len(self.corners)
+        self.directory[tuple(fresh.T)] = np.arange(count, count + len(fresh))
+        self.corners = np.concatenate([self.corners, (fresh - 1) * SIDE])
+        if len(self.corners) > len(self._values):
+            grown = np.full(
+                (max(len(self.corners), 3 * count // 2), *self._values.shape[1:]), np.nan, np.float32
+            )
+            grown[:count] = self._values[:count]
+            self._values = grown
+
+    def addresses(self, nodes: Int[np.ndarray, "*n 3"]) -> Int[np.ndarray, "*n"]:
+        """Where the nodes are stored; nodes of missing bricks lead into slot 0."""
+        x, y, z = nodes[..., 0], nodes[..., 1], nodes[..., 2]
+        slot = self.directory[(x >> 3) + 1, (y >> 3) + 1, (z >> 3) + 1].astype(np.int64)
+        return (slot << 9) | ((x & 7) << 6) | ((y & 7) << 3) | (z & 7)
+
+    def nodes(self, addresses: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
+        """Inverse of `addresses`."""
+        local = np.stack([(addresses >> 6) & 7, (addresses >> 3) & 7, addresses & 7], axis=1)
+        return self.corners[addresses >> 9] + local
+
+    def unknown(self, cells: Int[np.ndarray, "n 3"], span: int = 1) -> Int[np.ndarray, " m"]:
+        """Addresses, ascending, of nodes from `cells` to `cells + span` whose value is missing.
+
+        Allocates what is not there yet.
+        """
+        self.allocate(cells, span)
+        wanted = np.zeros(len(self.values), dtype=bool)
+        for offset in np.ndindex(span + 1, span + 1, span + 1):
+            wanted[self.addresses(np.minimum(cells + offset, self.cells))] = True
+        wanted &= np.isnan(self.values)
+        return np.flatnonzero(wanted)
+
+    def padded(
+        self, slots: Int[np.ndarray, " s"], before: int, after: int
+    ) -> Iterator[tuple[Int[np.ndarray, " t"], Float[np.ndarray, "t d d d"]]]:
+        """Batches of bricks with `before` and `after` layers of their neighbours' nodes around."""
+        ranges = (slice(SIDE - before, SIDE), slice(0, SIDE), slice(0, after))
+        places = (slice(0, before), slice(before, before + SIDE), slice(before + SIDE, before + SIDE + after))
+        for start in range(0, len(slots), BATCH):
+            part = slots[start : start + BATCH]
+            block = np.empty((len(part), *[before + SIDE + after] * 3), dtype=np.float32)
+            for offset in np.ndindex(3, 3, 3):
+                # The directory's own margin of one brick cancels the offset's -1.
+                neighbour = self.directory[tuple((self.corners[part] // SIDE + offset).T)]
+                to, of = ((slice(None), *(kind[k] for k in offset)) for kind in (places, ranges))
+                block[to] = self._values[of][neighbour]
+            yield part, block
+
+
+def corner_or(codes: np.ndarray) -> np.ndarray:
+    """Bitwise or over the eight corners of each cell of a batch of blocks."""
+    codes = codes[:, :-1] | codes[:, 1:]
+    codes = codes[:, :, :-1] | codes[:, :, 1:]
+    return codes[..., :-1] | codes[..., 1:]
+
+
+INSIDE, OUTSIDE, UNKNOWN = 1, 2, 4
+
+
+def codes_of(values: Float[np.ndarray, "*n"]) -> np.ndarray:
+    """INSIDE, OUTSIDE or UNKNOWN for each value. Exactly zero is inside, always."""
+    codes = np.where(values >= 0, np.uint8(INSIDE), np.uint8(OUTSIDE))
+    codes[np.isnan(values)] = UNKNOWN
+    return codes
+
+
+def cells_where(
+    mask: Bool[np.ndarray, "t d d d"], corners: Int[np.ndarray, "t 3"], before: int = 0
+) -> Int[np.ndarray, "n 3"]:
+    """Coordinates of the marked cells of blocks that begin `before` nodes ahead of their corners."""
+    found = np.argwhere(mask)
+    return corners[found[:, 0]] + found[:, 1:] - before
