@@ -28,7 +28,7 @@ MIDDLE = 12
 """Stands for the loop's own vertex in the triangles of a fan."""
 
 
-def _face(axis: int, side: int) -> tuple[int, int, int, int]:
+def _face(axis: int, side: int) -> tuple[int, ...]:
     """Corners of a face, counter-clockwise seen from outside the cell."""
     u, v = 1 << (axis + 1) % 3, 1 << (axis + 2) % 3
     ring = [0, u, u | v, v]
@@ -69,7 +69,7 @@ def cases() -> Cases:
             index[case, joined] = len(first_triangle) - 1
             fans = 0
             for loop in loops_of(case, joined):
-                flat = triangulate(loop)
+                flat = triangulate(tuple(loop))
                 if flat is None:
                     flat = [(a, b, MIDDLE + fans) for a, b in pairwise([*loop, loop[0]])]
                     loops.append(loop + [-1] * (12 - len(loop)))
@@ -89,10 +89,9 @@ def _is_ambiguous(case: int, ring: tuple[int, ...]) -> bool:
 
 def loops_of(case: int, joined: int) -> list[list[int]]:
     """Closed chains of crossed edges, counter-clockwise seen from the cell's outside corners."""
-    after = {}
+    after: dict[int, int] = {}
     for f, ring in enumerate(FACES):
-        for start, end in _segments(case, ring, bool(joined >> f & 1)):
-            after[start] = end
+        after.update(_segments(case, ring, bool(joined >> f & 1)))
     loops = []
     while after:
         loop = [min(after)]
@@ -121,7 +120,8 @@ def _segments(case: int, ring: tuple[int, ...], join: bool) -> list[tuple[int, i
     return segments
 
 
-def triangulate(loop: list[int]) -> list[tuple[int, int, int]] | None:
+@cache
+def triangulate(loop: tuple[int, ...]) -> list[tuple[int, int, int]] | None:
     """Triangles of a loop with the shortest diagonals, none of which lies on a face of the cell.
 
     Lengths are those between the middles of the edges. None if there is no such triangulation.

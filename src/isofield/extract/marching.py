@@ -59,8 +59,8 @@ def _crossed_cells(codes: np.ndarray) -> tuple[Int[np.ndarray, " c"], Int[np.nda
     place = np.flatnonzero(corner_or(codes) == INSIDE | OUTSIDE)
     brick, x, y, z = np.unravel_index(place, (len(codes), SIDE, SIDE, SIDE))
     sign = np.zeros(len(place), dtype=np.int64)
-    for k, (i, j, l) in enumerate(CORNERS):
-        sign |= (codes[brick, x + i, y + j, z + l] == INSIDE).astype(np.int64) << k
+    for bit, (i, j, k) in enumerate(CORNERS):
+        sign |= (codes[brick, x + i, y + j, z + k] == INSIDE).astype(np.int64) << bit
     return place, sign
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.errors import InputError
-from isofield.extract.bricks import BATCH, INSIDE, OUTSIDE, UNKNOWN, Bricks, cells_where, codes_of, corner_or
+from isofield.extract.bricks import INSIDE, OUTSIDE, UNKNOWN, Bricks, cells_where, codes_of, corner_or
 from isofield.extract.lattice import Lattice
 from isofield.ops.query import query
 from isofield.scene import Inside
@@ -124,7 +124,7 @@ def _smallest_and_slope(block: Float[np.ndarray, "t 11 11 11"]) -> tuple[np.ndar
 
 
 def _corners(best: np.ufunc, values: np.ndarray) -> np.ndarray:
-    """fmin or fmax over the eight corners of each cell."""
+    """The fmin or fmax over the eight corners of each cell."""
     values = best(values[:, :-1], values[:, 1:])
     values = best(values[:, :, :-1], values[:, :, 1:])
     return best(values[..., :-1], values[..., 1:])
@@ -170,10 +170,11 @@ def follow(sampler: Sampler, grid: Bricks, level: int) -> None:
 def no_surface(sampler: Sampler) -> str:
     """Why there is no mesh, in one sentence."""
     box = sampler.lattice.box
+    low, high = np.round(box.low, 4).tolist(), np.round(box.high, 4).tolist()
     side = "outside" if sampler.high < 0 else "inside"
     return (
-        f"the field never crosses zero: at {sampler.count} points of the box from {np.round(box.low, 4).tolist()} to "
-        f"{np.round(box.high, 4).tolist()} it lies between {sampler.low:.4g} and {sampler.high:.4g}, so everything "
-        f"is {side}; likely causes are a level that does not fit these values, a box that misses the shape, "
-        f"an exchanged sign, or parts thinner than the coarse cells"
+        f"the field never crosses zero: at {sampler.count} points of the box from {low} to {high} it lies "
+        f"between {sampler.low:.4g} and {sampler.high:.4g}, so everything is {side}; likely causes are a "
+        f"level that does not fit these values, a box that misses the shape, an exchanged sign, or parts thinner "
+        f"than the coarse cells"
     )

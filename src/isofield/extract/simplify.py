@@ -41,7 +41,8 @@ def simplify(mesh: Mesh, faces: int) -> Simplified:
         if _as_good(before, after):
             note = None
             if len(smaller.faces) > 1.1 * faces + 8:
-                note = f"simplified to {len(smaller.faces)} faces instead of {faces}: fewer would tear the surface"
+                got = len(smaller.faces)
+                note = f"simplified to {got} faces instead of {faces}: fewer would tear the surface"
             return Simplified(_carry(mesh, smaller), note)
         target = min(2 * target, len(mesh.faces) - 1)
     return Simplified(
@@ -145,13 +146,15 @@ def _around(
     angle = np.arctan2(arms @ np.cross(axis, u), arms @ u)
     # The inside lies clockwise of a face that runs along the axis: match like brackets.
     order = [int(k) for k in np.argsort(-angle, kind="stable")]
-    stack, pairs = [], []
+    open_: list[int] = []
+    pairs: dict[int, int] = {}
     for k in order + order:
-        if forward[k] and k not in stack and not any(k in p for p in pairs):
-            stack.append(k)
-        elif not forward[k] and stack and not any(k in p for p in pairs):
-            pairs.append((stack.pop(), k))
-    return [(int(corner[a]), int(corner[b])) for a, b in pairs]
+        if forward[k]:
+            if k not in open_ and k not in pairs:
+                open_.append(k)
+        elif open_ and k not in pairs.values():
+            pairs[open_.pop()] = k
+    return [(int(corner[a]), int(corner[b])) for a, b in pairs.items()]
 
 
 def _carry(old: Mesh, new: Mesh) -> Mesh:
