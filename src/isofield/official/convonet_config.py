@@ -1,0 +1,190 @@
+"""Official ConvONet configurations (yaml or json) -> ours."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from isofield.errors import InputError
+from isofield.official.convonet import crop_cells
+from isofield.ops.coordinates import AXES
+from isofield.systems.convonet import ConvONetConfig
+
+ENCODERS = {
+    "pointnet_local_pool": "points",
+    "pointnet_crop_local_pool": "points",
+    "voxel_simple_local": "voxels",
+    "pointnet_plus_plus": "pointnet2",
+}
+DECODERS = ("simple_local", "simple_local_crop", "simple_local_point")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """An official yaml file with what it inherits from, or a json file.
+
+    Raises:
+        InputError: The file or one it inherits from is missing or not a mapping.
+    """
+    import yaml
+
+    try:
+        text = path.read_text()
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except OSError as error:
+        raise InputError(f"the config {path} cannot be read: {error.strerror}") from None
+    except (ValueError, yaml.YAMLError):
+        raise InputError(f"the config {path} is not valid {'JSON' if path.suffix == '.json' else 'YAML'}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"the config {path} is not a mapping")
+    parent = content.pop("inherit_from", None)
+    return _merged(read_config(_inherited(path, parent)), content) if parent else content
+
+
+def config_from_official(content: Mapping[str, Any]) -> ConvONetConfig:
+    """Our config for an official one.
+
+    Takes the whole file (`model`, `data`, `test`, ...) or its `model` part alone, where
+    `padding` may stand beside the rest.
+
+    Raises:
+        InputError: Names the entry that isn't known, missing, or can't be.
+    """
+    model = _Entries(dict(content.get("model", content)), "model")
+    data, test = dict(content.get("data", {})), dict(content.get("test", {}))
+    encoder = model.take("encoder")
+    if encoder not in ENCODERS:
+        raise InputError(f"encoder {encoder!r} is none of ConvONet's: {', '.join(ENCODERS)}")
+    decoder = model.take("decoder")
+    if decoder not in DECODERS:
+        raise InputError(f"decoder {decoder!r} is none of ConvONet's: {', '.join(DECODERS)}")
+    encoding = _Entries(model.take("encoder_kwargs", {}), "encoder_kwargs")
+    decoding = _Entries(model.take("decoder_kwargs", {}), "decoder_kwargs")
+    channels = model.take("c_dim", 512)
+    local = {key: model.take(key, None) for key in ("local_coord", "pos_encoding")} | {"unit_size": None}
+    local = {key: encoding.take(key, value) for key, value in local.items()}
+    for key in local:
+        decoding.take(key, None)
+    crops = encoder == "pointnet_crop_local_pool"
+    settings = {
+        "encoder": ENCODERS[encoder],
+        "channels": channels,
+        "padding": model.take("padding", data.get("padding", 0.1)),
+        "threshold": test.get("threshold", 0.2),
+        "cloud_size": data.get("pointcloud_n", 3000),
+        **_decoder(decoding),
+        **(_crops(local, data) if crops else {}),
+    }
+    if encoder == "pointnet_plus_plus":
+        settings["planes"] = ()
+    else:
+        settings |= _maps(encoding, channels, settings.get("query_voxels", 0) if crops else 0)
+        settings |= _points(encoding) if encoder != "voxel_simple_local" else {"kernel": encoding.take("kernel_size", 3)}
+        if encoder == "voxel_simple_local" and settings["grid_resolution"]:
+            settings["planes"] = ()  # the official code then leaves them out
+    for entries in (encoding, decoding):
+        entries.finish()
+    return ConvONetConfig(**settings)
+
+
+def _points(encoding: "_Entries") -> dict[str, Any]:
+    return {
+        "encoder_width": encoding.take("hidden_dim", 128),
+        "encoder_blocks": encoding.take("n_blocks", 5),
+        "pooling": encoding.take("scatter_type", "max"),
+    }
+
+
+def _decoder(decoding: "_Entries") -> dict[str, Any]:
+    mode = decoding.take("sample_mode", "bilinear")
+    settings = {
+        "field_width": decoding.take("hidden_size", 256),
+        "field_blocks": decoding.take("n_blocks", 5),
+        "leaky": decoding.take("leaky", False),
+        "point_radius": decoding.take("gaussian_val", 0.2),
+    }
+    if mode in ("bilinear", "nearest"):
+        return settings | {"sampling": mode}
+    return settings if mode == "gaussian" else settings | {"point_radius": None}
+
+
+def _crops(local: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """Crop settings; scenes in metres are told by their voxels, larger than those of unit rooms."""
+    unit = local["unit_size"] or data.get("unit_size", 0.1)
+    encoding = local["pos_encoding"] or "linear"
+    return {
+        "unit_size": unit,
+        "local_coordinates": encoding if local["local_coord"] else "none",
+        "query_voxels": data.get("query_vol_size", 25),
+        "metric_unit": unit if unit >= 0.01 else 0.0,
+    }
+
+
+def _maps(encoding: "_Entries", channels: int, query: int) -> dict[str, Any]:
+    kind = encoding.take("plane_type", "xz")
+    names = [kind] if isinstance(kind, str) else list(kind)
+    for name in names:
+        if name not in AXES:
+            raise InputError(f"plane_type {name!r} is none of {', '.join(AXES)}")
+    flat = _Entries(encoding.take("unet_kwargs", None) or {}, "unet_kwargs")
+    solid = _Entries(encoding.take("unet3d_kwargs", None) or {}, "unet3d_kwargs")
+    levels = solid.take("num_levels", 4) if encoding.take("unet3d", False) else 0
+    depth = flat.take("depth", 5) if encoding.take("unet", False) else 0
+    size = crop_cells(query, levels or depth) if query else None
+    plane, grid = encoding.take("plane_resolution", size), encoding.take("grid_resolution", size)
+    for key in ("in_channels", "out_channels"):
+        if solid.take(key, channels) != channels:
+            raise InputError(f"unet3d_kwargs {key} must equal c_dim, {channels}")
+    settings = {
+        "planes": tuple(name for name in names if name != "grid"),
+        "plane_resolution": _given(plane, "plane_resolution") if names != ["grid"] else 64,
+        "plane_depth": depth,
+        "plane_width": flat.take("start_filts", 64),
+        "plane_merge": flat.take("merge_mode", "concat"),
+        "plane_upsampling": flat.take("up_mode", "transpose"),
+        "grid_resolution": _given(grid, "grid_resolution") if "grid" in names else 0,
+        "grid_levels": levels,
+        "grid_width": solid.take("f_maps", 64),
+    }
+    flat.finish()
+    solid.finish()
+    return settings
+
+
+def _given(value: Any, name: str) -> Any:
+    if value is None:
+        raise InputError(f"encoder_kwargs has no {name}")
+    return value
+
+
+class _Entries:
+    """Entries of a mapping that are taken one by one, so that none is overlooked."""
+
+    def __init__(self, values: Mapping[str, Any], name: str) -> None:
+        self.values, self.name = dict(values), name
+
+    def take(self, key: str, *default: Any) -> Any:
+        """The value, once."""
+        if key not in self.values and not default:
+            raise InputError(f"the config's {self.name} has no {key!r}")
+        return self.values.pop(key, *default)
+
+    def finish(self) -> None:
+        """Raise InputError over what was never asked for."""
+        if self.values:
+            raise InputError(f"{self.name} has the entry {next(iter(self.values))!r}, which isn't known here")
+
+
+def _inherited(path: Path, parent: str) -> Path:
+    """The parent's path, which official files give from the root of their repository."""
+    for folder in [Path(), *path.resolve().parents]:
+        if (folder / parent).is_file():
+            return folder / parent
+    raise InputError(f"the config {path} inherits from {parent}, which isn't there")
+
+
+def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in top.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,151 @@
+"""Compares our systems with the numbers that the original implementations gave.
+
+    python tests/parity.py FOLDER
+
+A golden is a pair NAME.json / NAME.npz: the official config, inputs and outputs. Its weights
+are drawn again from the official key names (golden/weights.py). ADAPTERS holds, per system,
+the function that runs our classes on a golden; outputs are compared with the golden's own
+tolerance. Goldens of systems without adapter are named and left alone.
+"""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Golden = tuple[dict[str, Any], dict[str, np.ndarray]]
+Outputs = Mapping[str, Tensor | np.ndarray]
+
+
+def _weights() -> ModuleType:
+    """The given module that draws weights and inputs."""
+    spec = importlib.util.spec_from_file_location("golden_weights", Path(__file__).parent / "golden" / "weights.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+WEIGHTS = _weights()
+
+
+def convonet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Features and logits of a ConvONet, plain and bound."""
+    from isofield.official.convonet import convonet_from_official
+    from isofield.official.convonet_config import config_from_official
+
+    system = convonet_from_official(WEIGHTS.state_dict(meta), config_from_official(meta["config"]))
+    seen = torch.as_tensor(WEIGHTS.make_input(meta, data, "inputs"))
+    points = torch.as_tensor(WEIGHTS.make_input(meta, data, "points"))
+    cells = {k.removeprefix("index_"): torch.as_tensor(v[:, 0]).long() for k, v in data.items() if k.startswith("index_")}
+    condition = system.encoder(seen, cells=cells) if cells else system.encoder(seen)
+    out: dict[str, Tensor] = {"out_logits": system.field(points, condition)}
+    if len(points) == 1:
+        out["bound out_logits"] = system.field.bind(condition)(points[0])[None]
+    if system.config.encoder == "pointnet2":
+        return out | {"out_fea_points": thinned(condition.features, data["out_fea_points"], (1, 10, 1))}
+    for name, features in condition.maps.items():
+        steps = (1, 8, 4, 4, 4) if name == "grid" else (1, 8, 8, 8)
+        out[f"out_fea_{name}"] = thinned(features, data[f"out_fea_{name}"], steps)
+        out[f"out_fea_{name}_meanstd"] = torch.stack([features.mean(), features.std()])
+    return out
+
+
+def thinned(full: Tensor, like: np.ndarray, steps: tuple[int, ...]) -> Tensor:
+    """Every so many entries along each axis; where the golden's shape says otherwise, what leads to it."""
+    fitted = [
+        step if -(-size // step) == wanted else max(1, round(size / wanted))
+        for step, size, wanted in zip(steps, full.shape, like.shape, strict=True)
+    ]
+    return full[tuple(slice(None, None, step) for step in fitted)]
+
+
+ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
+    "convonet": convonet,
+}
+"""meta["system"] -> the outputs `out_*` of our implementation; an adapter may add 'NAME out_*' for a second way."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The largest error of one golden."""
+
+    output: str
+    error: float
+    """Absolute."""
+    share: float
+    """Part of the tolerance it uses up; above 1 is a mismatch."""
+
+
+def compare(found: Outputs, data: Mapping[str, np.ndarray], tolerance: Mapping[str, float]) -> Verdict:
+    """The output that uses up most of its tolerance.
+
+    Raises:
+        ValueError: An output is missing, or has another shape than the golden's.
+    """
+    wanted = {key for key in data if key.startswith("out_")}
+    if missing := wanted - set(found):
+        raise ValueError(f"the adapter gives no {', '.join(sorted(missing))}")
+    if not wanted:
+        raise ValueError("the golden has no outputs")
+    verdicts = []
+    for name, value in found.items():
+        ours, theirs = np.asarray(torch.as_tensor(value).detach(), np.float64), data[name.split()[-1]]
+        if ours.shape != theirs.shape:
+            raise ValueError(f"{name} has shape {ours.shape}, the golden {theirs.shape}")
+        error = np.abs(ours - theirs)
+        share = error / (tolerance["atol"] + tolerance["rtol"] * np.abs(theirs))
+        worst = float(share.max()) if np.isfinite(share).all() else inf
+        verdicts.append(Verdict(name, float(error.max()), worst))
+    return max(verdicts, key=lambda verdict: verdict.share)
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code: 0 when something was compared and everything agreed."""
+    if len(arguments) != 1 or not Path(arguments[0]).is_dir():
+        print("usage: python tests/parity.py FOLDER", file=sys.stderr)
+        return 2
+    folder, passed, failed, unknown = Path(arguments[0]), 0, 0, []
+    for file in sorted(folder.glob("*.json")):
+        try:
+            meta, data = read(file)
+            if meta["system"] not in ADAPTERS:
+                unknown.append(f"{file.stem} ({meta['system']})")
+                continue
+            with torch.no_grad():
+                verdict = compare(ADAPTERS[meta["system"]](meta, data), data, meta["tolerance"])
+        except Exception as error:
+            print(f"FAIL {file.stem:28} {type(error).__name__}: {error}")
+            failed += 1
+            continue
+        good = verdict.share <= 1
+        passed, failed = passed + good, failed + (not good)
+        word = "ok  " if good else "FAIL"
+        print(f"{word} {file.stem:28} largest error {verdict.error:.2e}, {verdict.share:.3f} of the tolerance ({verdict.output})")
+    if unknown:
+        print(f"no adapter yet: {', '.join(unknown)}")
+    print(f"{passed} agree, {failed} differ, {len(unknown)} without adapter")
+    return 0 if passed and not failed else 1
+
+
+def read(file: Path) -> Golden:
+    """A golden's json and arrays; arrays are empty for systems without adapter."""
+    import json
+
+    meta = json.loads(file.read_text())
+    if meta["system"] not in ADAPTERS:
+        return meta, {}
+    with np.load(file.with_suffix(".npz")) as arrays:
+        return meta, dict(arrays)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
