@@ -1,14 +1,11 @@
-"""What a scanner would see of a mesh, and which way its faces point.
+"""What a scanner would see of a mesh.
 
-Models made by hand hide shelves behind doors and drawers behind fronts, and mirror parts without
-turning their faces. Rays tell: a surface belongs to the outside if some ray from it escapes, and
-its outside is the side from which more rays do (Takayama et al. 2014).
+Models made by hand hide drawers behind fronts and boards behind boards. Rays tell: a surface
+belongs to the outside if some ray from it escapes.
 """
 
-from dataclasses import replace
-
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from isofield.geometry.mesh import Mesh
 from isofield.geometry.sampling import sample_surface
@@ -61,36 +58,40 @@ class Caster:
 
 
 def outer_surface(
-    mesh: Mesh, count: int, seed: int, tries: int = 48
+    mesh: Mesh, count: int, seed: int, tries: int = 48, crisp: bool = False
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
     """Points on the surface that can be seen from outside, by area, with normals pointing outwards.
 
-    The mesh is normalised: longest edge of its box 1. A sample stays if one of its sides is
-    outside by the winding number and sees the sky. A loose sheet is seen from both sides and
-    keeps the normal of its face.
+    A sample stays if one of its sides sees the sky and is outside by the winding number. A loose
+    sheet is seen from both sides and keeps the normal of its face.
+
+    Args:
+        mesh: Normalised: longest edge of its box 1.
+        count: Points that come back.
+        seed: Of the draw.
+        tries: Rays cast from each side of a sample before it counts as hidden.
+        crisp: The winding number is a whole number everywhere, so that whatever sees the sky is outside.
 
     Raises:
-        ValueError: Nothing of the surface is visible.
+        ValueError: Too little of the surface is visible.
     """
     draw = np.random.default_rng(seed)
     caster = Caster(mesh)
     points, normals, have, ask = [], [], 0, count
     for _ in range(12):
         p, n = sample_surface(mesh, ask, draw)
-        front = _open_side(mesh, caster, p, n, tries)
-        back = _open_side(mesh, caster, p, -n, tries, only=~front)
+        front = _open_side(mesh, caster, p, n, tries, crisp)
+        back = np.zeros(len(p), bool)
+        back[~front] = _open_side(mesh, caster, p[~front], -n[~front], tries, crisp)
         keep = front | back
         points.append(p[keep])
         normals.append(np.where(front[:, None], n, -n)[keep])
         have += int(keep.sum())
         if have >= count:
-            break
-        rate = max(have / sum(len(x) for x in points) if have else 0.0, 1e-2)
-        seen_rate = max(keep.mean(), 0.02)
-        ask = int(min((count - have) / min(rate, seen_rate) * 1.1 + 64, 4 * count))
-    if have < count:
-        raise ValueError(f"only {have} of {count} surface samples can be seen from outside")
-    return np.concatenate(points)[:count], np.concatenate(normals)[:count]
+            return np.concatenate(points)[:count], np.concatenate(normals)[:count]
+        visible = max(float(keep.mean()), 0.02)
+        ask = int(min((count - have) / visible * 1.1 + 64, 4 * count))
+    raise ValueError(f"only {have} of {count} surface samples can be seen from outside")
 
 
 def _open_side(
@@ -99,80 +100,24 @@ def _open_side(
     points: Float[np.ndarray, "n 3"],
     normals: Float[np.ndarray, "n 3"],
     tries: int,
-    only: Bool[np.ndarray, " n"] | None = None,
+    crisp: bool,
 ) -> Bool[np.ndarray, " n"]:
     """Whether the side the normals point to is free space with a view."""
-    result = np.zeros(len(points), bool)
-    ask = np.flatnonzero(np.ones(len(points), bool) if only is None else only)
-    off = points[ask] + OFFSET * normals[ask]
-    outside = winding(mesh, off) < 0.5
-    ask, off = ask[outside], off[outside]
-    result[ask] = caster.sees_sky(off, normals[ask], tries)
+    off = points + OFFSET * normals
+    result = caster.sees_sky(off, normals, tries)
+    if not crisp:  # the ray may have left through a hole
+        result[result] = winding(mesh, off[result]) < 0.5
     return result
 
 
-def patches(mesh: Mesh) -> Int[np.ndarray, " f"]:
-    """Number of the patch of each face.
-
-    Faces belong together if they share an edge that no third face has and pass it in opposite
-    directions, so that they agree on their outside. Vertices at the same place count as one.
-    """
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
-    _, same = np.unique(np.round(mesh.vertices, 6), axis=0, return_inverse=True)
-    faces = same.reshape(-1)[mesh.faces]
-    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    owner = np.tile(np.arange(len(faces)), 3)
-    upwards = edges[:, 0] < edges[:, 1]
-    key = np.sort(edges, axis=1) @ np.array([len(mesh.vertices) + 1, 1])
-    order = np.argsort(key, kind="stable")
-    key, owner, upwards = key[order], owner[order], upwards[order]
-    start = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    length = np.diff(np.r_[start, len(key)])
-    pair = start[length == 2]
-    pair = pair[upwards[pair] != upwards[pair + 1]]
-    graph = coo_matrix((np.ones(len(pair)), (owner[pair], owner[pair + 1])), (len(faces),) * 2)
-    return connected_components(graph, directed=False)[1]
-
-
-def facing_out(mesh: Mesh, seed: int = 0, samples: int = 20_000, rays: int = 16) -> tuple[Mesh, float]:
-    """The mesh with inside-out patches turned, and the share of its area that was.
-
-    Each patch casts the same rays from both of its sides and turns if clearly more escape from
-    its back. Patches that see as much from either side (loose sheets) or nothing stay.
-    """
-    patch = patches(mesh)
-    corners = mesh.vertices[mesh.faces]
-    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    area = np.linalg.norm(cross, axis=1)
-    total = np.bincount(patch, area)
-    points, normals, owner = _samples_by_patch(corners, cross, area, patch, total, seed, samples)
+def enclosed(mesh: Mesh, points: Float[np.ndarray, "n 3"], tries: int = 48) -> Bool[np.ndarray, " n"]:
+    """Points from which no ray escapes: inside the mesh, or in a void that nothing outside can see."""
     caster = Caster(mesh)
-    front, back = np.zeros(len(total)), np.zeros(len(total))
-    for direction in directions(rays):
-        side = np.where(normals @ direction < 0, -1.0, 1.0)[:, None] * direction
-        front += np.bincount(owner, caster.escapes(points + OFFSET * normals, side), len(total))
-        back += np.bincount(owner, caster.escapes(points - OFFSET * normals, -side), len(total))
-    turn = back > 1.5 * front + 1
-    turned = turn[patch]
-    faces = mesh.faces.copy()
-    faces[turned] = faces[turned][:, ::-1]
-    return replace(mesh, faces=faces), float(area[turned].sum() / max(area.sum(), 1e-30))
-
-
-def _samples_by_patch(corners, cross, area, patch, total, seed, samples):
-    """At least four samples on each patch, more on large ones: points, normals, patch numbers."""
-    draw = np.random.default_rng(seed)
-    want = 4 + np.ceil(samples * total / max(total.sum(), 1e-30)).astype(int)
-    want[total <= 0] = 0
-    order = np.argsort(patch, kind="stable")
-    cumulated = np.cumsum(area[order])
-    last = np.cumsum(total)
-    owner = np.repeat(np.arange(len(total)), want)
-    at = last[owner] - total[owner] * draw.random(len(owner))
-    face = order[np.minimum(np.searchsorted(cumulated, at), len(order) - 1)]
-    root, r = np.sqrt(draw.random(len(face))), draw.random(len(face))
-    weights = np.stack([1 - root, root * (1 - r), root * r], axis=1)
-    points = (corners[face] * weights[:, :, None]).sum(axis=1)
-    return points, cross[face] / np.maximum(area[face], 1e-30)[:, None], owner
+    left = np.arange(len(points))
+    for direction in directions(tries):
+        if not len(left):
+            break
+        left = left[~caster.escapes(points[left], np.tile(direction, (len(left), 1)))]
+    result = np.zeros(len(points), bool)
+    result[left] = True
+    return result

@@ -1,0 +1,173 @@
+"""Where meshes come from: folders, globs and archives of models, each with an id and a category."""
+
+import glob
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from isofield.data import catalogue
+from isofield.errors import InputError
+from isofield.geometry.mesh import Mesh
+
+SUFFIXES = {".obj", ".off", ".ply", ".stl", ".glb", ".gltf"}
+ARCHIVES = {".zip", ".sh3f"}
+GENERIC = {"model", "models", "mesh", "model_normalized", "scene"}
+"""File and folder names that say nothing about the model."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One mesh file and how it is called in the data set."""
+
+    id: str
+    category: str
+    file: Path
+    member: str | None = None
+    """Path inside the archive `file`."""
+    creator: str = ""
+    licence: str = ""
+
+    @property
+    def source(self) -> str:
+        """File name, and the path inside the archive."""
+        return self.file.name if self.member is None else f"{self.file.name}:{self.member}"
+
+    def fingerprint(self) -> str:
+        """Checksum of the mesh file; archives know that of their members."""
+        if self.member is None:
+            crc = 0
+            with open(self.file, "rb") as stream:
+                while block := stream.read(1 << 20):
+                    crc = zlib.crc32(block, crc)
+            return f"{crc:08x}"
+        with zipfile.ZipFile(self.file) as archive:
+            return f"{archive.getinfo(self.member).CRC:08x}"
+
+    def read(self) -> Mesh:
+        """The mesh, in the units of its file.
+
+        Raises:
+            InputError: The file is damaged or holds no triangles.
+        """
+        if self.member is None:
+            return _read(self.file)
+        with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(self.file) as archive:
+            path = Path(folder) / PurePosixPath(self.member).name
+            path.write_bytes(archive.read(self.member))
+            return _read(path)
+
+
+def _read(path: Path) -> Mesh:
+    import numpy as np
+    import trimesh
+
+    options = {"skip_materials": True} if path.suffix.lower() == ".obj" else {}
+    try:
+        found = trimesh.load(path, force="mesh", process=False, **options)
+    except Exception as error:  # trimesh's loaders raise whatever their parsers do
+        raise InputError(f"{path.name} cannot be read as a mesh: {error}") from error
+    mesh = Mesh(np.asarray(found.vertices, np.float64), np.asarray(found.faces, np.int64).reshape(-1, 3))
+    if not len(mesh.faces):
+        raise InputError(f"{path.name} holds no triangles")
+    return mesh
+
+
+def find_models(inputs: Iterable[str | Path]) -> list[Model]:
+    """Models in folders, archives, files and glob patterns, ordered by category and id.
+
+    The category is the first folder below the input, or what the catalogue of the archive says.
+    Ids come from the rest of the path; models that would share one get a checksum of their path.
+
+    Raises:
+        InputError: An input does not exist, is damaged, or there is no mesh at all.
+    """
+    found = [model for each in inputs for model in _find(str(each))]
+    if not found:
+        raise InputError(
+            f"no mesh in {', '.join(map(str, inputs))}; give a folder, zip or pattern of"
+            " OBJ, OFF, PLY, STL or GLB files"
+        )
+    return sorted(_unique(found), key=lambda m: (m.category, m.id))
+
+
+def _find(text: str) -> Iterator[Model]:
+    path = Path(text)
+    if path.is_dir():
+        yield from _in_folder(path)
+    elif path.is_file() and path.suffix.lower() in ARCHIVES:
+        yield from _in_archive(path)
+    elif path.is_file():
+        if path.suffix.lower() not in SUFFIXES:
+            raise InputError(f"{path} is neither a mesh (OBJ, OFF, PLY, STL, GLB) nor a zip of meshes")
+        yield Model(_name([path.stem]), _slug(path.absolute().parent.name), path)
+    else:
+        matches = sorted(glob.glob(text, recursive=True))
+        if not matches:
+            raise InputError(f"{text} does not exist and matches no file")
+        for match in matches:
+            if Path(match).suffix.lower() in SUFFIXES | ARCHIVES:
+                yield from _find(match)
+
+
+def _in_folder(root: Path) -> Iterator[Model]:
+    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES | ARCHIVES):
+        if path.suffix.lower() in ARCHIVES:
+            yield from _in_archive(path)
+            continue
+        parts = path.relative_to(root).with_suffix("").parts
+        category, rest = (parts[0], parts[1:]) if len(parts) > 1 else (root.absolute().name, parts)
+        yield Model(_name(rest), _slug(category), path)
+
+
+def _in_archive(path: Path) -> Iterator[Model]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = sorted(
+                n for n in archive.namelist() if PurePosixPath(n).suffix.lower() in SUFFIXES
+            )
+            entries = catalogue.read(archive)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path} is not a readable zip archive: {error}") from error
+    for member in members:
+        parts = PurePosixPath(member).with_suffix("").parts
+        entry = entries.get(member)
+        category = entry.category if entry else (parts[0] if len(parts) > 1 else path.stem)
+        rest = parts if entry else (parts[1:] or parts)
+        creator, licence = (entry.creator, entry.licence) if entry else ("", "")
+        yield Model(_name(rest), _slug(category), path, member, creator, licence)
+
+
+def _name(parts: Iterable[str]) -> str:
+    """Path parts as one word, without generic names and repetitions."""
+    kept: list[str] = []
+    for part in parts:
+        if part.lower() not in GENERIC and (not kept or kept[-1].lower() != part.lower()):
+            kept.append(part)
+    return "-".join(_word(p) for p in kept) or "model"
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", text).strip("._") or "x"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "models"
+
+
+def _unique(models: list[Model]) -> Iterator[Model]:
+    count: dict[str, int] = {}
+    for model in models:
+        count[model.id] = count.get(model.id, 0) + 1
+    for model in models:
+        if count[model.id] == 1:
+            yield model
+        else:
+            mark = zlib.crc32(str(model.member or model.file).encode())
+            yield Model(
+                f"{model.id}-{mark:08x}", model.category, model.file, model.member,
+                model.creator, model.licence,
+            )  # fmt: skip
