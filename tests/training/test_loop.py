@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from isofield.errors import InputError
 from isofield.training.loop import Losses, parameter_groups, train
 from isofield.training.options import TrainOptions

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import pytest
+
 from isofield.errors import InputError
 from isofield.training.run_folder import RunFolder, differences
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-import platform
+import os
 import types
 import typing
 from dataclasses import asdict, dataclass, field
@@ -11,13 +11,19 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from isofield.cli.console import print_table
+from isofield.cli.options import Options
+from isofield.cli.run_record import versions
 from isofield.errors import InputError
 from isofield.training.options import TrainOptions
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train a system; the same command again resumes."""
+    """Train a system; the same command again resumes.
+
+    On several GPUs or machines: torchrun --nproc-per-node=4 -m isofield train ...
+    """
 
     system: tyro.conf.Positional[str]
     """Name in the catalogue."""
@@ -31,8 +37,10 @@ class Train:
     """Start from these weights instead of random ones."""
     restart: bool = False
     """Start over; the old run folder is renamed."""
+    json: bool = False
+    """Print one JSON object on stdout, for programs; nothing else goes there."""
     quiet: bool = False
-    """No progress on the terminal."""
+    """Print nothing but errors."""
     options: tyro.conf.OmitArgPrefixes[TrainOptions] = field(default_factory=TrainOptions)
 
 
@@ -42,57 +50,95 @@ def run(args: Train) -> int:
     Raises:
         InputError: No such system, field or data, or another training in the folder.
     """
-    from isofield.systems import config_class, system_class
-
-    try:
-        cls, config_cls = system_class(args.system), config_class(args.system)
-    except (ValueError, AttributeError, ModuleNotFoundError) as error:
-        raise InputError(str(error)) from None
-    if not hasattr(cls, "batches"):
-        raise InputError(f"system {args.system!r} learns nothing, so there is nothing to train")
-    config = override(config_cls(), args.set)
-    if not args.data.exists():
-        raise InputError(f"there is no data set {args.data}")
+    check_options(args.options)
+    Options(threads=args.options.threads).apply()
     from isofield.training.run_folder import RunFolder
 
+    cls, config = _system(args.system, args.set)
+    if not args.data.exists():
+        raise InputError(f"there is no data set {args.data}")
     folder = RunFolder(args.output, record(args, config), args.restart)
     folder.check()
-    return _train(args, cls, config, folder)
-
-
-def _train(args: Train, cls: Any, config: Any, folder: Any) -> int:
     from isofield.training.loop import train
     from isofield.training.state import seed_step
+
+    source = cls.batches(config, args.data, args.options.seed, args.options.batch_size)
+    seed_step(args.options.seed, 0)
+    system = cls(config)
+    if args.weights is not None:
+        _start_from(system, args)
+    outcome = train(system, source, folder, args.options, quiet=args.quiet)
+    if os.environ.get("RANK", "0") == "0":
+        _finish(args, folder.weights, outcome)
+    return 0
+
+
+def _system(name: str, settings: tuple[str, ...]) -> tuple[Any, Any]:
+    """Class and config of the system."""
+    from isofield.systems import SYSTEMS, config_class, system_class
+
+    if name not in SYSTEMS:
+        raise InputError(f"there is no system {name!r}; choose one of {', '.join(SYSTEMS)}")
+    cls = system_class(name)
+    if not hasattr(cls, "batches"):
+        raise InputError(f"{name} learns nothing, so there is nothing to train; choose another system")
+    return cls, override(config_class(name)(), settings)
+
+
+def _start_from(system: Any, args: Train) -> None:
     from isofield.training.weights import load_weights
 
-    options = args.options
-    source = cls.batches(config, args.data, options.seed, options.batch_size)
-    seed_step(options.seed, 0)
-    system = cls(config)
-    if args.weights:
-        start = load_weights(args.weights)
-        try:
-            system.load_state_dict(start.tensors)
-        except RuntimeError as error:
-            raise InputError(f"{args.weights} doesn't fit {args.system} with this config: {error}") from None
-    train(system, source, folder, options, quiet=args.quiet)
-    return 0
+    try:
+        system.load_state_dict(load_weights(args.weights).tensors)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{args.weights} doesn't fit {args.system} with this config: {reason}") from None
+
+
+def _finish(args: Train, weights: Path, outcome: Any) -> None:
+    if args.json:
+        found = {"weights": str(weights), "steps": outcome.step, "seconds": outcome.seconds, **outcome.means}
+        print(json.dumps(found))
+    elif not args.quiet:
+        loss = outcome.means.get("loss")
+        rows = {
+            "weights": str(weights),
+            "steps": f"{outcome.step} of {args.options.steps}",
+            "loss": "none was finite" if loss is None else f"{loss:.5f}",
+            "time": f"{outcome.seconds:.0f} s",
+        }
+        print_table("Training", rows)
+
+
+def check_options(options: TrainOptions) -> None:
+    """Nothing, if all values are possible.
+
+    Raises:
+        InputError: One isn't; the message names it.
+    """
+    for name in ("steps", "batch_size", "learning_rate", "log_every", "patience", "workers"):
+        value = getattr(options, name)
+        if not value > 0:
+            raise InputError(f"--{name.replace('_', '-')} {value} is impossible; give a positive number")
+    for name in ("clip", "save_every", "save_minutes", "validate_every", "preview_every"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise InputError(
+                f"--{name.replace('_', '-')} {value} is impossible; give a positive number or None"
+            )
+    if options.ema is not None and not 0 < options.ema < 1:
+        raise InputError(f"--ema {options.ema} is impossible; give a decay between 0 and 1, or None")
 
 
 def record(args: Train, config: Any) -> dict[str, Any]:
     """What config.json says about a training, as plain JSON values."""
-    from importlib.metadata import version
-
-    versions = {name: version(name) for name in ("isofield", "torch", "numpy", "accelerate")}
-    data = str(args.data.resolve())
-    start = str(args.weights.resolve()) if args.weights else None
     whole = {
         "system": args.system,
         "config": asdict(config),
-        "data": data,
-        "weights": start,
+        "data": str(args.data.resolve()),
+        "weights": None if args.weights is None else str(args.weights.resolve()),
         "options": asdict(args.options),
-        "versions": {**versions, "python": platform.python_version()},
+        "versions": versions(),
     }
     return json.loads(json.dumps(whole, default=str))
 

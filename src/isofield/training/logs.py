@@ -91,7 +91,8 @@ def progress_line(start: int, steps: int, quiet: bool = False) -> Iterator[Progr
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        text = "loss {task.fields[loss]}  lr {task.fields[rate]}  {task.fields[speed]} it/s  left {task.fields[left]}"
+        shown = {"loss": "loss {}", "rate": "lr {}", "speed": "{} it/s", "left": "left {}"}
+        text = "  ".join(words.format(f"{{task.fields[{name}]}}") for name, words in shown.items())
         with Progress(
             BarColumn(20),
             MofNCompleteColumn(),

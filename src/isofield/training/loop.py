@@ -141,14 +141,22 @@ class Training:
                 self.system.train()
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended."""
+
+    step: int
+    """Steps done in all: `options.steps`, or fewer after Ctrl-C or SIGTERM."""
+    means: dict[str, float]
+    """Smoothed loss, its terms and the norm of the gradient."""
+    seconds: float
+    """Wall time of this process's part."""
+
+
 def train(
-    system: System,
-    batches: BatchSource,
-    run: RunFolder,
-    options: TrainOptions,
-    quiet: bool = False,
-) -> int:
-    """Steps done when training ended: `options.steps`, or fewer after Ctrl-C or SIGTERM.
+    system: System, batches: BatchSource, run: RunFolder, options: TrainOptions, quiet: bool = False
+) -> Outcome:
+    """Train the system to the end of `options.steps`, or until it is told to stop.
 
     Resumes whatever the run folder holds. The trained weights are in `run.weights`; `system`
     has them too at the end, in evaluation mode.
@@ -157,6 +165,7 @@ def train(
         InputError: The folder holds something else, or the loss was not finite for
             `options.patience` steps in a row.
     """
+    began = time.monotonic()
     if options.threads:
         torch.set_num_threads(options.threads)
     accelerator = Accelerator(cpu=options.device == "cpu")
@@ -181,7 +190,7 @@ def train(
         if training.ema:
             training.ema.exchange()
         system.eval()
-    return training.step
+    return Outcome(training.step, training.smoothed.means(), time.monotonic() - began)
 
 
 def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopped: threading.Event) -> None:
@@ -226,7 +235,8 @@ def _complain(training: Training, progress: Progress) -> None:
     progress.say(f"step {training.step}: the loss or its gradient is not finite, step skipped")
     if training.skipped >= patience:
         raise InputError(
-            f"{training.run.path}: the loss was not finite for {patience} steps, the last one {training.step};"
+            f"{training.run.path}: the loss was not finite for {patience} steps, the last one"
+            f" {training.step};"
             " lower the learning rate or look at the data (the last good state is kept)"
         )
 
@@ -240,8 +250,8 @@ def _watch(training: Training, progress: Progress) -> None:
         training.initial = loss
     elif training.step % (20 * options.log_every) == 0 and loss > training.initial:
         progress.say(
-            f"warning: after {training.step} steps the loss is {loss:.4f}, not below the {training.initial:.4f}"
-            " at the end of the warm-up: nothing is being learnt"
+            f"warning: after {training.step} steps the loss is {loss:.4f}, not below the"
+            f" {training.initial:.4f} at the end of the warm-up: nothing is being learnt"
         )
 
 

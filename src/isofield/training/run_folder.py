@@ -122,7 +122,7 @@ def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, A
     """Dotted key, old and new value wherever two configs differ in what decides the result."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in [*new, *(name for name in old if name not in new)]:
-            if key == "" and name == "versions" or key == "options" and name in FREE:
+            if (key, name) == ("", "versions") or (key == "options" and name in FREE):
                 continue
             inner = f"{key}.{name}" if key else name
             yield from differences(old.get(name), new.get(name), inner)
