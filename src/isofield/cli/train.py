@@ -66,7 +66,7 @@ def run(args: Train) -> int:
     seed_step(args.options.seed, 0)
     system = cls(config)
     if args.weights is not None:
-        _start_from(system, args)
+        _start_from(system, args.system, args.weights)
     outcome = train(system, source, folder, args.options, quiet=args.quiet)
     if os.environ.get("RANK", "0") == "0":
         _finish(args, folder.weights, outcome)
@@ -85,14 +85,14 @@ def _system(name: str, settings: tuple[str, ...]) -> tuple[Any, Any]:
     return cls, override(config_class(name)(), settings)
 
 
-def _start_from(system: Any, args: Train) -> None:
+def _start_from(system: Any, name: str, weights: Path) -> None:
     from isofield.training.weights import load_weights
 
     try:
-        system.load_state_dict(load_weights(args.weights).tensors)
+        system.load_state_dict(load_weights(weights).tensors)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"{args.weights} doesn't fit {args.system} with this config: {reason}") from None
+        raise InputError(f"{weights} doesn't fit {name} with this config: {reason}") from None
 
 
 def _finish(args: Train, weights: Path, outcome: Any) -> None:
@@ -116,10 +116,11 @@ def check_options(options: TrainOptions) -> None:
     Raises:
         InputError: One isn't; the message names it.
     """
+    rule = "is impossible; give a positive number"
     for name in ("steps", "batch_size", "learning_rate", "log_every", "patience", "workers"):
         value = getattr(options, name)
         if not value > 0:
-            raise InputError(f"--{name.replace('_', '-')} {value} is impossible; give a positive number")
+            raise InputError(f"--{name.replace('_', '-')} {value} {rule}")
     for name in ("clip", "save_every", "save_minutes", "validate_every", "preview_every"):
         value = getattr(options, name)
         if value is not None and not value > 0:
