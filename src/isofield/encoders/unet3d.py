@@ -25,6 +25,7 @@ class UNet3d(nn.Module):
         self.out = nn.Conv3d(width, channels, 1)
 
     def forward(self, x: Float[Tensor, "b c d h w"]) -> Float[Tensor, "b c d h w"]:
+        x = x.contiguous()  # in channels-last memory torch's group norm loses two decimals
         skips = []
         for level, down in enumerate(self.down):
             x = down(F.max_pool3d(x, 2) if level else x)
