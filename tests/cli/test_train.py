@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -88,9 +88,7 @@ def test_trains_and_says_so(train, tmp_path, capsys):
     assert train("--set", "width=2", "--weight-decay", "0") == 0
     weights = load_weights(tmp_path / "run" / "weights.safetensors")
     assert weights.system == "line"
-    assert LineConfig(**{**weights.config, "sizes": (1, 2), "pair": (1, 2.0), "names": ()}) == LineConfig(
-        width=2
-    )
+    assert weights.config == json.loads(json.dumps(asdict(LineConfig(width=2))))
     torch.testing.assert_close(weights.tensors["layer.weight"], torch.full((2, 1), 3.0), atol=0.05, rtol=0)
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["system"] == "line"
@@ -106,7 +104,7 @@ def test_json_for_programs(train, capsys):
     assert train("--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["steps"] == 80
-    assert found["loss"] < 1
+    assert 0 < found["loss"] < 9  # 9 is the loss of y = 0
 
 
 def test_same_command_does_nothing_twice_and_more_steps_go_on(train, tmp_path, capsys):
