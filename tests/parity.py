@@ -27,8 +27,11 @@ Outputs = Mapping[str, Tensor | np.ndarray]
 
 def _weights() -> ModuleType:
     """The given module that draws weights and inputs."""
-    spec = importlib.util.spec_from_file_location("golden_weights", Path(__file__).parent / "golden" / "weights.py")
-    assert spec and spec.loader
+    spec = importlib.util.spec_from_file_location(
+        "golden_weights", Path(__file__).parent / "golden" / "weights.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -45,7 +48,11 @@ def convonet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     system = convonet_from_official(WEIGHTS.state_dict(meta), config_from_official(meta["config"]))
     seen = torch.as_tensor(WEIGHTS.make_input(meta, data, "inputs"))
     points = torch.as_tensor(WEIGHTS.make_input(meta, data, "points"))
-    cells = {k.removeprefix("index_"): torch.as_tensor(v[:, 0]).long() for k, v in data.items() if k.startswith("index_")}
+    cells = {
+        k.removeprefix("index_"): torch.as_tensor(v[:, 0]).long()
+        for k, v in data.items()
+        if k.startswith("index_")
+    }
     condition = system.encoder(seen, cells=cells) if cells else system.encoder(seen)
     out: dict[str, Tensor] = {"out_logits": system.field(points, condition)}
     if len(points) == 1:
@@ -71,7 +78,7 @@ def thinned(full: Tensor, like: np.ndarray, steps: tuple[int, ...]) -> Tensor:
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
 }
-"""meta["system"] -> the outputs `out_*` of our implementation; an adapter may add 'NAME out_*' for a second way."""
+"""meta["system"] -> our outputs `out_*`; an adapter may add 'NAME out_*' for a second way to one."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,8 @@ def main(arguments: list[str]) -> int:
         good = verdict.share <= 1
         passed, failed = passed + good, failed + (not good)
         word = "ok  " if good else "FAIL"
-        print(f"{word} {file.stem:28} largest error {verdict.error:.2e}, {verdict.share:.3f} of the tolerance ({verdict.output})")
+        size = f"largest error {verdict.error:.2e}, {verdict.share:.3f} of the tolerance"
+        print(f"{word} {file.stem:28} {size} ({verdict.output})")
     if unknown:
         print(f"no adapter yet: {', '.join(unknown)}")
     print(f"{passed} agree, {failed} differ, {len(unknown)} without adapter")

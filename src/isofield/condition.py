@@ -12,7 +12,7 @@ from typing import Protocol
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import embedding_bag, normalize
 
 from isofield.ops.coordinates import AXES, Placement, Volume
 from isofield.ops.interpolate import corners, interpolate
@@ -66,7 +66,7 @@ class LocalFeatures(Condition):
                 where, share = corners(self.placement.coordinates(points[None], name)[0], size[name])
                 index.append(where + start)
                 weight.append(share)
-            return F.embedding_bag(
+            return embedding_bag(
                 torch.cat(index, 1), table, per_sample_weights=torch.cat(weight, 1), mode="sum"
             )
 
@@ -106,7 +106,7 @@ class PointFeatures(Condition):
         exact = "donot_use_mm_for_euclid_dist"  # the fast way is wrong by 1e-4 next to a point
         distance = torch.cdist(points, self.points, compute_mode=exact) + 1e-5
         if self.radius is None:
-            weight = F.normalize(1 / distance, p=1, dim=-1)
+            weight = normalize(1 / distance, p=1, dim=-1)
         else:  # softmax is the normalised exponential that can't underflow far away
             weight = torch.softmax(-((distance / self.radius) ** 2), -1)
         return weight @ self.features

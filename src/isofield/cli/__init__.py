@@ -30,6 +30,7 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "reconstruct": Verb("isofield.cli.reconstruct", "Reconstruct", "a scan (points) becomes a mesh"),
+    "convert": Verb("isofield.cli.convert", "Convert", "an official checkpoint becomes a weights file"),
     "train": Verb("isofield.cli.train", "Train", "a system learns its weights from a data set"),
 }
 

@@ -32,7 +32,10 @@ class FeatureMaps(nn.Module):
         mode: str = "bilinear",
     ) -> None:
         super().__init__()
-        wanted = {**dict.fromkeys(planes, plane_resolution), **({"grid": grid_resolution} if grid_resolution else {})}
+        wanted = {
+            **dict.fromkeys(planes, plane_resolution),
+            **({"grid": grid_resolution} if grid_resolution else {}),
+        }
         self.resolution = {name: wanted[name] for name in AXES if name in wanted}
         self.plane_unet = plane_unet
         self.grid_unet = grid_unet
@@ -51,6 +54,8 @@ class FeatureMaps(nn.Module):
     def _spread(self, name: str, features: Float[Tensor, "b n c"], cells: Int[Tensor, "b n"]) -> Tensor:
         size, dimensions = self.resolution[name], len(AXES[name])
         cell_means = scatter_mean(features, cells, size**dimensions).transpose(1, 2)
-        shaped = cell_means.reshape(*cell_means.shape[:2], *[size] * dimensions)  # last axis: first coordinate
+        shaped = cell_means.reshape(
+            *cell_means.shape[:2], *[size] * dimensions
+        )  # last axis: first coordinate
         unet = self.grid_unet if name == "grid" else self.plane_unet
         return shaped if unet is None else unet(shaped)

@@ -3,7 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import max_pool2d
 
 
 class UNet2d(nn.Module):
@@ -34,7 +34,7 @@ class UNet2d(nn.Module):
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         skips = []
         for level, down in enumerate(self.down):
-            x = down(F.max_pool2d(x, 2) if level else x)
+            x = down(max_pool2d(x, 2) if level else x)
             skips.append(x)
         for up, skip in zip(self.up, reversed(skips[:-1]), strict=True):
             x = up(x, skip)
@@ -50,7 +50,7 @@ class Down(nn.Module):
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h w"]:
-        return F.relu_(self.second(F.relu_(self.first(x))))
+        return torch.relu_(self.second(torch.relu_(self.first(x))))
 
 
 class Up(Down):
@@ -65,6 +65,8 @@ class Up(Down):
             else nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(2 * width, width, 1))
         )
 
-    def forward(self, x: Float[Tensor, "b i h w"], skip: Float[Tensor, "b o hh ww"]) -> Float[Tensor, "b o hh ww"]:
+    def forward(
+        self, x: Float[Tensor, "b i h w"], skip: Float[Tensor, "b o hh ww"]
+    ) -> Float[Tensor, "b o hh ww"]:
         x = self.grow(x)
         return super().forward(torch.cat([x, skip], 1) if self.merge == "concat" else x + skip)

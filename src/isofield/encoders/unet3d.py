@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import interpolate, max_pool3d
 
 
 class UNet3d(nn.Module):
@@ -28,10 +28,10 @@ class UNet3d(nn.Module):
         x = x.contiguous()  # in channels-last memory torch's group norm loses two decimals
         skips = []
         for level, down in enumerate(self.down):
-            x = down(F.max_pool3d(x, 2) if level else x)
+            x = down(max_pool3d(x, 2) if level else x)
             skips.append(x)
         for up, skip in zip(self.up, reversed(skips[:-1]), strict=True):
-            x = up(torch.cat([skip, F.interpolate(x, size=skip.shape[2:])], 1))
+            x = up(torch.cat([skip, interpolate(x, size=skip.shape[2:])], 1))
         return self.out(x)
 
 
@@ -56,4 +56,4 @@ class NormConv(nn.Module):
         self.conv = nn.Conv3d(inputs, outputs, 3, padding=1, bias=False)
 
     def forward(self, x: Float[Tensor, "b i d h w"]) -> Float[Tensor, "b o d h w"]:
-        return F.relu_(self.conv(self.norm(x)))
+        return torch.relu_(self.conv(self.norm(x)))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import leaky_relu, leaky_relu_
 
 from isofield.condition import Condition
 from isofield.ops.coordinates import LocalCoordinates
@@ -50,7 +50,7 @@ class LocalField(nn.Module):
         x = self.lift(self.coordinates(points) if self.coordinates else points)
         for known, block in zip(self.known, self.blocks, strict=True):
             x = block(x + known(features))
-        return self.out(F.leaky_relu(x, self.slope))[..., 0]
+        return self.out(leaky_relu(x, self.slope))[..., 0]
 
     @torch.no_grad()
     def bind(self, condition: Condition) -> Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]:
@@ -77,8 +77,8 @@ class LocalField(nn.Module):
             x = torch.addmm(images[0], positions, lift)
             for step, ((weight, shift), back) in enumerate(zip(first, second, strict=True)):
                 x = x + images[step] if step else x
-                x = torch.addmm(x, F.relu_(torch.addmm(shift, F.relu(x), weight)), back)
-            return torch.mv(F.leaky_relu_(x + last, self.slope), out) + offset
+                x = torch.addmm(x, torch.relu_(torch.addmm(shift, torch.relu(x), weight)), back)
+            return torch.mv(leaky_relu_(x + last, self.slope), out) + offset
 
         def bound(points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
             points = points.to(lift)

@@ -32,7 +32,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
                 "it is not loaded. Ask for a file that holds the state dict only"
             ) from None
         raise _unreadable(path) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, UnicodeDecodeError, AttributeError, TypeError):
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        IndexError,
+        UnicodeDecodeError,
+        AttributeError,
+        TypeError,
+    ):
         raise _unreadable(path) from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not the dictionary of a checkpoint")
@@ -54,7 +63,9 @@ def load_state_dict(path: Path) -> dict[str, Tensor]:
         raise InputError(f"{path}: 'model' holds no state dict")
     for key, value in tensors.items():
         if not isinstance(value, Tensor):
-            raise InputError(f"{path}: {key!r} is a {type(value).__name__}, not a tensor; this is no state dict")
+            raise InputError(
+                f"{path}: {key!r} is a {type(value).__name__}, not a tensor; this is no state dict"
+            )
     return {str(key).removeprefix("module."): value for key, value in tensors.items()}
 
 
@@ -65,8 +76,13 @@ def _numpy_scalars() -> list[Any]:
     """
     scalar = np.float64(0).__reduce__()[0]
     kinds = [np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType]
-    return [(scalar, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")] + [np.dtype, *kinds]
+    return [(scalar, f"{module}.multiarray.scalar") for module in ("numpy.core", "numpy._core")] + [
+        np.dtype,
+        *kinds,
+    ]
 
 
 def _unreadable(path: Path) -> InputError:
-    return InputError(f"{path} is not a complete PyTorch checkpoint; it may be cut off: download or copy it again")
+    return InputError(
+        f"{path} is not a complete PyTorch checkpoint; it may be cut off: download or copy it again"
+    )

@@ -4,6 +4,7 @@ Read from autonomousvision/convolutional_occupancy_networks, commit 838bea5.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -23,7 +24,11 @@ def _unet(official: str, ours: str) -> list[Rename]:
     ways = [("down_convs", "down"), ("up_convs", "up")]
     convolutions = [("conv1", "first"), ("conv2", "second")]
     return [
-        *(Rename(f"{official}.{w}.{{i}}.{c}", f"{ours}.{v}.{{i}}.{d}") for w, v in ways for c, d in convolutions),
+        *(
+            Rename(f"{official}.{w}.{{i}}.{c}", f"{ours}.{v}.{{i}}.{d}")
+            for w, v in ways
+            for c, d in convolutions
+        ),
         Rename(f"{official}.up_convs.{{i}}.upconv", f"{ours}.up.{{i}}.grow"),
         Rename(f"{official}.up_convs.{{i}}.upconv.1", f"{ours}.up.{{i}}.grow.1"),
         Rename(f"{official}.conv_final", f"{ours}.out"),
@@ -45,7 +50,9 @@ def _unet3d(official: str, ours: str) -> list[Rename]:
 
 def _pointnet2() -> list[Rename]:
     """Names of the layers of PointNet++, where 1x1 convolutions stand for our linear layers."""
-    stages = [(f"sa{k + 1}", f"down.{k}", 2) for k in range(3)] + [(f"fp{3 - k}", f"up.{k}", 1) for k in range(3)]
+    stages = [(f"sa{k + 1}", f"down.{k}", 2) for k in range(3)] + [
+        (f"fp{3 - k}", f"up.{k}", 1) for k in range(3)
+    ]
     table = []
     for theirs, ours, trailing in stages:
         table.append(Rename(f"encoder.{theirs}.mlp_convs.{{i}}", f"encoder.{ours}.linear.{{i}}", trailing))
@@ -91,21 +98,30 @@ def official_from_convonet(system: ConvONet) -> dict[str, Tensor]:
     return official_from_ours(system.state_dict(), TABLE)
 
 
-def infer_config(state: Mapping[str, Tensor], planes: tuple[str, ...] = (), crops: bool = False) -> ConvONetConfig:
+def infer_config(
+    state: Mapping[str, Tensor], planes: tuple[str, ...] = (), crops: bool = False
+) -> ConvONetConfig:
     """The config that the keys and shapes of an official state dict tell of.
 
     Not in the file, and taken from the official configs: resolutions (grid 32^3 with three
     levels, 64^3 with four; planes 64^2 with depth four, 128^2 with five), the number of points
-    and the padding. Which planes share the U-Net, and whether the network was trained on
-    crops, can't be told from the file.
+    (10,000 for the larger ones, made for rooms) and the padding. Which planes share the U-Net
+    can't be told from the file. Crop networks show in the order of their keys; `crops` tells
+    it where the order was lost.
 
     Raises:
         InputError: It isn't a ConvONet, or it has planes and `planes` doesn't name them.
     """
     if "decoder.fc_p.weight" not in state or "decoder.fc_c.0.weight" not in state:
-        raise InputError("this is no Convolutional Occupancy Network: it has no decoder.fc_p and decoder.fc_c")
+        raise InputError(
+            "this is no Convolutional Occupancy Network: it has no decoder.fc_p and decoder.fc_c"
+        )
     width, channels = (int(size) for size in state["decoder.fc_c.0.weight"].shape)
-    known = {"channels": channels, "field_width": width, "field_blocks": _count(state, "decoder.blocks")}
+    known: dict[str, Any] = {
+        "channels": channels,
+        "field_width": width,
+        "field_blocks": _count(state, "decoder.blocks"),
+    }
     if "encoder.sa1.mlp_convs.0.weight" in state:
         return ConvONetConfig(encoder="pointnet2", planes=(), **known)
     if "encoder.conv_in.weight" in state:
@@ -114,11 +130,19 @@ def infer_config(state: Mapping[str, Tensor], planes: tuple[str, ...] = (), crop
         lift = state["encoder.fc_pos.weight"]
         known |= {"encoder_width": len(lift) // 2, "encoder_blocks": _count(state, "encoder.blocks")}
         waves = lift.shape[1] > 3
-        if waves or crops:
+        if waves or crops or _in_crop_order(state):
             known |= {"unit_size": 0.005, "local_coordinates": "sin_cos" if waves else "linear"}
     else:
         raise InputError("this is no known ConvONet encoder: it has neither fc_pos, conv_in nor sa1")
-    return ConvONetConfig(**known, **_inferred_planes(state, planes), **_inferred_grid(state, "unit_size" in known))
+    known |= _inferred_planes(state, planes) | _inferred_grid(state, "unit_size" in known)
+    rooms = known.get("plane_depth", 0) > 4 or known.get("grid_levels", 0) > 3
+    return ConvONetConfig(**known, cloud_size=10_000 if rooms else 3000)
+
+
+def _in_crop_order(state: Mapping[str, Tensor]) -> bool:
+    """Whether fc_pos comes last in the encoder, as in the official class for crops only."""
+    keys = list(state)
+    return keys.index("encoder.fc_pos.weight") > keys.index("encoder.fc_c.weight")
 
 
 def _inferred_planes(state: Mapping[str, Tensor], planes: tuple[str, ...]) -> dict:
@@ -127,8 +151,8 @@ def _inferred_planes(state: Mapping[str, Tensor], planes: tuple[str, ...]) -> di
         return {"planes": ()}
     if not planes:
         raise InputError(
-            "the file doesn't tell how many planes share its U-Net: add `--planes xz xy yz` (the 3-plane networks) "
-            "or `--planes xz` (the 1-plane networks), or give the official config with `--config`"
+            "the file doesn't tell how many planes share its U-Net: add `--planes xz xy yz` (the 3-plane "
+            "networks) or `--planes xz` (the 1-plane networks), or give the official config with `--config`"
         )
     first = int(state["encoder.unet.down_convs.0.conv1.weight"].shape[0])
     merge = state.get("encoder.unet.up_convs.0.conv1.weight")

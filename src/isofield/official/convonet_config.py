@@ -33,7 +33,9 @@ def read_config(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"the config {path} cannot be read: {error.strerror}") from None
     except (ValueError, yaml.YAMLError):
-        raise InputError(f"the config {path} is not valid {'JSON' if path.suffix == '.json' else 'YAML'}") from None
+        raise InputError(
+            f"the config {path} is not valid {'JSON' if path.suffix == '.json' else 'YAML'}"
+        ) from None
     if not isinstance(content, dict):
         raise InputError(f"the config {path} is not a mapping")
     parent = content.pop("inherit_from", None)
@@ -78,7 +80,11 @@ def config_from_official(content: Mapping[str, Any]) -> ConvONetConfig:
         settings["planes"] = ()
     else:
         settings |= _maps(encoding, channels, settings.get("query_voxels", 0) if crops else 0)
-        settings |= _points(encoding) if encoder != "voxel_simple_local" else {"kernel": encoding.take("kernel_size", 3)}
+        settings |= (
+            _points(encoding)
+            if encoder != "voxel_simple_local"
+            else {"kernel": encoding.take("kernel_size", 3)}
+        )
         if encoder == "voxel_simple_local" and settings["grid_resolution"]:
             settings["planes"] = ()  # the official code then leaves them out
     for entries in (encoding, decoding):

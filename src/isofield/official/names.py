@@ -51,7 +51,9 @@ def official_from_ours(state: Mapping[str, Tensor], table: Iterable[Rename]) -> 
     return renamed
 
 
-def check_complete(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], table: Iterable[Rename]) -> None:
+def check_complete(
+    state: Mapping[str, Tensor], expected: Mapping[str, Tensor], table: Iterable[Rename]
+) -> None:
     """Nothing missing, nothing unexpected, every shape right; both under our names.
 
     Raises:
@@ -62,7 +64,9 @@ def check_complete(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], 
     if wrong:
         problem = "is missing" if wrong[0] in expected else "is not part of this network"
         more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-        raise InputError(f"key {_official(wrong[0], table)!r}{more} {problem}: file and config don't belong together")
+        raise InputError(
+            f"key {_official(wrong[0], table)!r}{more} {problem}: file and config don't belong together"
+        )
     for key, tensor in expected.items():
         if state[key].shape != tensor.shape:
             found, wanted = tuple(state[key].shape), tuple(tensor.shape)

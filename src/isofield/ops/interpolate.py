@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import grid_sample
 
 
 def interpolate(
@@ -18,11 +18,13 @@ def interpolate(
     """
     batch, count, dimensions = unit.shape
     where = (2 * unit - 1).view(batch, count, *[1] * (dimensions - 1), dimensions)
-    read = F.grid_sample(features, where, mode=mode, padding_mode="border", align_corners=True)
+    read = grid_sample(features, where, mode=mode, padding_mode="border", align_corners=True)
     return read.flatten(2).transpose(1, 2)
 
 
-def corners(unit: Float[Tensor, "n d"], size: Sequence[int]) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
+def corners(
+    unit: Float[Tensor, "n d"], size: Sequence[int]
+) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
     """Flat indices of the 2^d cells around each coordinate and their linear weights.
 
     `size` counts the cells along each coordinate, the first one fastest; at least 2 each.

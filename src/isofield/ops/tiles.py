@@ -34,7 +34,9 @@ class Tiled:
 
     def __call__(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         tiles, which = torch.unique(
-            torch.floor((points.detach() - self.low.to(points)) / self.side).long(), dim=0, return_inverse=True
+            torch.floor((points.detach() - self.low.to(points)) / self.side).long(),
+            dim=0,
+            return_inverse=True,
         )
         values = points.new_empty(len(points))
         for number, tile in enumerate(tiles.tolist()):

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from isofield.batch import OccupancyBatch
-from isofield.condition import Condition
+from isofield.condition import Condition, LocalFeatures
 from isofield.encoders.feature_maps import FeatureMaps
 from isofield.encoders.local_pool import LocalPoolPointNet, PointEncoder
 from isofield.encoders.pointnet2 import PointNet2
@@ -41,7 +41,7 @@ class ConvONetConfig:
     """Convolutional occupancy network; defaults are the paper's 3 x 64^2 from 3,000 points."""
 
     encoder: Literal["points", "voxels", "pointnet2"] = "points"
-    """What sees the input: PointNet with local pooling, a 3D convolution, or PointNet++ (PointConv baseline)."""
+    """What sees the input: PointNet with local pooling, a 3D convolution, or PointNet++."""
     channels: int = 32
     """Channels of the features."""
     encoder_width: int = 32
@@ -87,7 +87,7 @@ class ConvONetConfig:
     query_voxels: int = 25
     """Crops: voxels along the part of a crop that is read."""
     metric_unit: float = 0.0
-    """Crops: edge of a voxel in the input's units (0.02 m for buildings); 0 scales the input to the unit box."""
+    """Crops: edge of a voxel in the input's units, 0.02 m for buildings; 0 scales to the unit box."""
     padding: float = 0.1
     """Part by which the features' cube exceeds the unit box."""
     cloud_size: int = 3000
@@ -152,7 +152,9 @@ class ConvONet(System):
     def _from_voxels(self, voxels: Voxels) -> Scene:
         steps = voxels.box.extent / voxels.occupied.shape
         if len(set(voxels.occupied.shape)) > 1 or np.ptp(steps) > 1e-3 * steps.max():
-            raise InputError(f"the voxels must fill a cube, not {voxels.occupied.shape} over {voxels.box.extent}")
+            raise InputError(
+                f"the voxels must fill a cube, not {voxels.occupied.shape} over {voxels.box.extent}"
+            )
         unit = unit_from_world(np.stack([voxels.box.low, voxels.box.high]))
         return self._scene(self._encode(voxels.occupied), unit)
 
@@ -180,7 +182,10 @@ class ConvONet(System):
                 return lambda p: torch.full_like(p[:, 0], -1.0)
             volume = Volume(torch.tensor(low - margin, dtype=torch.float32), side + 2 * margin)
             query = Volume(torch.tensor(low, dtype=torch.float32), side)
-            return self._inside(self._encode(points[near], volume).within(query))
+            condition = self._encode(points[near], volume)
+            if isinstance(condition, LocalFeatures):  # forget the margin
+                condition = condition.within(query)
+            return self._inside(condition)
 
         cells = round(float(box.extent.max()) / config.unit_size)
         return Scene(box, scene_from_world.inverse(), inside=Tiled(crop, box.low, side), resolution=cells)
@@ -206,7 +211,9 @@ def _crop_cells(config: ConvONetConfig) -> int:
     return config.grid_resolution or config.plane_resolution
 
 
-def _encoder(config: ConvONetConfig, local: LocalCoordinates | None) -> PointEncoder | VoxelEncoder | PointNet2:
+def _encoder(
+    config: ConvONetConfig, local: LocalCoordinates | None
+) -> PointEncoder | VoxelEncoder | PointNet2:
     """Input -> condition, as the config says."""
     c = config
     if c.encoder == "pointnet2":
@@ -220,5 +227,7 @@ def _encoder(config: ConvONetConfig, local: LocalCoordinates | None) -> PointEnc
     if c.encoder == "voxels":
         return VoxelEncoder(c.channels, maps, PaddedCube(c.padding), c.kernel)
     placement = Volume.centred(_crop_cells(c) * c.unit_size) if c.unit_size else PaddedCube(c.padding)
-    pointnet = LocalPoolPointNet(local.size if local else 3, c.channels, c.encoder_width, c.encoder_blocks, c.pooling)
+    pointnet = LocalPoolPointNet(
+        local.size if local else 3, c.channels, c.encoder_width, c.encoder_blocks, c.pooling
+    )
     return PointEncoder(pointnet, maps, placement, local)

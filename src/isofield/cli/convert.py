@@ -1,0 +1,110 @@
+"""`isofield convert`: official checkpoints become weights files."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+from isofield.cli.console import Console
+from isofield.cli.options import Options
+from isofield.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from isofield.systems.convonet import ConvONetConfig
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Convert an official Convolutional Occupancy Networks checkpoint to a weights file.
+
+    Tensors are read without executing anything in the file, and every one must fit: the
+    network that comes out computes what the original computes.
+    """
+
+    checkpoint: Annotated[Path, tyro.conf.Positional]
+    """Official `.pt` file."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
+    """Weights to write; NAME.safetensors beside the checkpoint if left out."""
+    config: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Official yaml or json config; inferred from the tensors if left out."""
+    planes: tuple[Literal["xz", "xy", "yz"], ...] = ()
+    """Planes that share the U-Net, without --config: the tensors don't tell."""
+    crops: bool = False
+    """The network was trained on crops of rooms, without --config, where the order of keys was lost."""
+    common: Options = field(default_factory=Options)
+
+
+def run(args: Convert) -> int:
+    """Exit code 0; raises InputError for anything the user can mend."""
+    output = _output(args)
+    console = Console(json=args.common.json, quiet=args.common.quiet)
+    with console.stage("read"):
+        from isofield.official.checkpoint import load_state_dict
+        from isofield.official.convonet import convonet_from_official
+
+        state = load_state_dict(args.checkpoint)
+        config = _config(args, state)
+        try:
+            system = convonet_from_official(state, config)
+        except InputError as error:
+            raise InputError(f"{args.checkpoint}: {error}") from None
+    if args.config is None:
+        console.warn(_guessed(config))
+    with console.stage("write"):
+        from isofield.training.weights import save_weights
+
+        save_weights(output, "convonet", config, system.state_dict())
+    parameters = sum(parameter.numel() for parameter in system.parameters())
+    rows = {"weights": str(output), "network": describe(config), "parameters": f"{parameters:,}"}
+    record: dict[str, Any] = {**rows, "parameters": parameters, "warnings": console.warnings}
+    console.finish(f"{args.checkpoint.name} is converted", rows, record)
+    return 0
+
+
+def _output(args: Convert) -> Path:
+    if not args.checkpoint.is_file():
+        raise InputError(f"there is no checkpoint {args.checkpoint}")
+    output = args.output or args.checkpoint.with_suffix(".safetensors")
+    if output.suffix != ".safetensors":
+        raise InputError(f"{output}: weights are written as .safetensors; choose such a name")
+    if not output.parent.is_dir():
+        raise InputError(f"{output} cannot be written: there is no folder {output.parent}; create it first")
+    return output
+
+
+def _config(args: Convert, state: "dict[str, Tensor]") -> "ConvONetConfig":
+    from isofield.official.convonet import infer_config
+    from isofield.official.convonet_config import config_from_official, read_config
+
+    if args.config is None:
+        try:
+            return infer_config(state, args.planes, args.crops)
+        except InputError as error:
+            raise InputError(f"{args.checkpoint}: {error}") from None
+    if args.planes or args.crops:
+        raise InputError("--config says everything; leave out --planes and --crops")
+    try:
+        return config_from_official(read_config(args.config))
+    except InputError as error:
+        raise InputError(f"{args.config}: {error}") from None
+
+
+def describe(config: "ConvONetConfig") -> str:
+    """What kind of network it is, in a few words."""
+    if config.encoder == "pointnet2":
+        return "PointNet++ features on points"
+    maps = [
+        f"plane{'s' * (len(config.planes) > 1)} {', '.join(config.planes)} of {config.plane_resolution}^2"
+    ]
+    maps = maps if config.planes else []
+    maps += [f"grid of {config.grid_resolution}^3"] if config.grid_resolution else []
+    kind = f"{config.encoder} in crops" if config.unit_size else config.encoder
+    return f"{kind} -> {' and '.join(maps)}"
+
+
+def _guessed(config: "ConvONetConfig") -> str:
+    known = f"{describe(config)}, {config.cloud_size:,} points, padding {config.padding}"
+    return f"without --config, this is taken for: {known}"

@@ -1,0 +1,46 @@
+"""A system from its weights file."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from isofield.errors import InputError
+from isofield.system import System
+from isofield.systems import SYSTEMS, config_class, system_class
+from isofield.training.weights import load_weights
+
+
+def load_system(path: Path, expected: str | None = None) -> System:
+    """The system that a weights file names, with its config and weights, in evaluation mode.
+
+    Args:
+        path: A file written by `isofield train` or `isofield convert`.
+        expected: The system's name, if only that one will do.
+
+    Raises:
+        InputError: The file isn't readable, is of another system, or doesn't fit its config.
+    """
+    stored = load_weights(path)
+    if stored.system not in SYSTEMS or stored.system != (expected or stored.system):
+        wanted = expected or f"one of {', '.join(SYSTEMS)}"
+        raise InputError(f"{path} holds weights of the system {stored.system!r}, not of {wanted}")
+    config = config_from_json(config_class(stored.system), stored.config, path)
+    system = system_class(stored.system)(config)
+    try:
+        system.load_state_dict(stored.tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise InputError(f"{path}: its weights don't fit its config ({reason})") from None
+    return system.eval()
+
+
+def config_from_json(cls: type, values: dict[str, Any], path: Path) -> Any:
+    """The dataclass with the given fields, lists becoming tuples.
+
+    Raises:
+        InputError: A field that the class doesn't have.
+    """
+    known = {field.name for field in fields(cls)}
+    if unknown := sorted(set(values) - known):
+        raise InputError(f"{path}: its config has the field {unknown[0]!r}, unknown here; update isofield")
+    return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
