@@ -16,13 +16,19 @@ CONFIG = {
 }
 
 
+def keep(run):
+    """Open and close the folder."""
+    with run.opened():
+        pass
+
+
 def changed(**parts):
     return {**CONFIG, **parts}
 
 
 def test_same_config_is_accepted_again(tmp_path):
-    RunFolder(tmp_path / "run", CONFIG).prepare()
-    RunFolder(tmp_path / "run", CONFIG).prepare()
+    keep(RunFolder(tmp_path / "run", CONFIG))
+    keep(RunFolder(tmp_path / "run", CONFIG))
     assert json.loads((tmp_path / "run" / "config.json").read_text()) == CONFIG
 
 
@@ -37,7 +43,7 @@ def test_same_config_is_accepted_again(tmp_path):
     ],
 )
 def test_different_config_is_named(tmp_path, parts, named):
-    RunFolder(tmp_path, CONFIG).prepare()
+    keep(RunFolder(tmp_path, CONFIG))
     with pytest.raises(InputError, match=named):
         RunFolder(tmp_path, changed(**parts)).check()
 
@@ -48,10 +54,10 @@ def test_training_on_and_other_versions_are_no_difference():
 
 
 def test_restart_keeps_the_old_folder(tmp_path):
-    RunFolder(tmp_path / "run", CONFIG).prepare()
+    keep(RunFolder(tmp_path / "run", CONFIG))
     (tmp_path / "run" / "precious.txt").write_text("weeks of work")
     for width in (64, 128):
-        RunFolder(tmp_path / "run", changed(config={"width": width}), restart=True).prepare()
+        keep(RunFolder(tmp_path / "run", changed(config={"width": width}), restart=True))
     assert json.loads((tmp_path / "run" / "config.json").read_text())["config"] == {"width": 128}
     old = sorted(tmp_path.glob("run-until-*"))
     assert len(old) == 2
@@ -60,10 +66,11 @@ def test_restart_keeps_the_old_folder(tmp_path):
 
 def test_foreign_folders_are_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(InputError, match="not empty and holds no run"):
-        RunFolder(tmp_path, CONFIG).prepare()
+    for restart in (False, True):
+        with pytest.raises(InputError, match="not empty and holds no run"):
+            keep(RunFolder(tmp_path, CONFIG, restart))
     with pytest.raises(InputError, match="is a file"):
-        RunFolder(tmp_path / "thesis.txt", CONFIG).prepare()
+        keep(RunFolder(tmp_path / "thesis.txt", CONFIG))
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -75,30 +82,31 @@ def test_damaged_config_is_said(tmp_path):
 
 def test_metrics_after_the_step_and_half_lines_are_dropped(tmp_path):
     run = RunFolder(tmp_path, CONFIG)
-    run.prepare()
+    keep(run)
     whole = [json.dumps({"kind": "train", "step": step}) + "\n" for step in (10, 20, 30)]
     run.metrics.write_text("".join(whole) + '{"kind": "train", "st')
     run.forget_after(20)
     assert run.metrics.read_text() == "".join(whole[:2])
 
 
-def test_a_folder_has_one_training_at_a_time(tmp_path):
-    run = RunFolder(tmp_path, CONFIG)
-    run.prepare()
+@pytest.mark.parametrize("restart", ["", ", restart=True"])
+def test_a_folder_has_one_training_at_a_time(tmp_path, restart):
+    path = tmp_path / "run"
     code = (
         "import sys; from pathlib import Path; from isofield.training.run_folder import RunFolder\n"
-        "with RunFolder(Path(sys.argv[1]), {}).locked(): print('in')"
+        f"with RunFolder(Path(sys.argv[1]), {{'system': 'ball'}}{restart}).opened(): print('in')"
     )
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    with run.locked():
+    command = [sys.executable, "-c", code, str(path)]
+    with RunFolder(path, {"system": "ball"}).opened():
         refused = subprocess.run(command, capture_output=True, text=True)
     assert "another training is running in" in refused.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["run"]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "in\n"
 
 
 def test_leftovers_of_a_killed_process_are_removed(tmp_path):
     run = RunFolder(tmp_path, CONFIG)
-    run.prepare()
+    keep(run)
     (run.state / ".000000007-x1y2.safetensors").write_bytes(b"half")
-    with run.locked():
+    with run.opened():
         assert [p.name for p in run.state.iterdir()] == ["lock"]

@@ -173,8 +173,7 @@ def train(
     with ExitStack() as stack:
         stopped = stack.enter_context(stop_signals())
         if main:
-            run.prepare()
-            stack.enter_context(run.locked())
+            stack.enter_context(run.opened())
         accelerator.wait_for_everyone()
         training = Training(system, batches, run, options, accelerator)
         training.restore()

@@ -46,8 +46,13 @@ class RunFolder:
         """File of the logged numbers."""
         return self.path / "metrics.jsonl"
 
+    @property
+    def is_used(self) -> bool:
+        """Something lies in the folder."""
+        return self.path.is_dir() and any(self.path.iterdir())
+
     def check(self) -> None:
-        """Nothing, if the folder is free or holds this very run.
+        """Nothing, if the folder is free, holds this very run, or a run to be started over.
 
         Raises:
             InputError: Something else is there; the message names the first difference.
@@ -55,12 +60,12 @@ class RunFolder:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file; name a folder for the run")
         file = self.path / "config.json"
-        if self.restart or not self.path.exists() or not any(self.path.iterdir()):
-            return
-        if not file.exists():
+        if self.is_used and not file.exists():
             raise InputError(
                 f"{self.path} is not empty and holds no run (no config.json); choose another folder"
             )
+        if self.restart or not self.is_used:
+            return
         try:
             old = json.loads(file.read_text())
         except ValueError:
@@ -71,19 +76,49 @@ class RunFolder:
                 " use the same value, another folder, or --restart to start over"
             )
 
-    def prepare(self) -> None:
-        """Create or take over the folder; raises as `check` does."""
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Create or take over the folder; until the end it belongs to this process alone.
+
+        Raises:
+            InputError: As `check` does, or another training is running there.
+        """
         self.check()
-        if self.restart and self.path.exists() and any(self.path.iterdir()):
+        if self.restart and self.is_used:
+            with self._locked():
+                pass  # nobody works in it
             self.path.rename(_unused(self.path))
         try:
             self.state.mkdir(parents=True, exist_ok=True)
-            with durable_write(self.path / "config.json") as part:
-                part.write_text(json.dumps(self.config, indent=2) + "\n")
         except OSError as error:
             raise InputError(
                 f"{self.path} can't be written: {error.strerror}; choose another folder"
             ) from None
+        with self._locked():
+            for folder in (self.path, self.state):
+                for part in folder.glob(".*-*"):  # what a killed process was writing
+                    part.unlink()
+            with durable_write(self.path / "config.json") as part:
+                part.write_text(json.dumps(self.config, indent=2) + "\n")
+            yield
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The lock dies with its process, however that ends."""
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        self.state.mkdir(exist_ok=True)
+        with open(self.state / "lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(
+                    f"another training is running in {self.path}; wait for it or stop it"
+                ) from None
+            yield
 
     def forget_after(self, step: int) -> None:
         """Drop the metrics beyond the step, and a line that was cut off."""
@@ -96,26 +131,6 @@ class RunFolder:
                     kept.append(line + "\n")
         with durable_write(self.metrics) as part:
             part.write_text("".join(kept))
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """The folder belongs to this process; the lock dies with it, however it ends."""
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            yield
-            return
-        with open(self.state / "lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(
-                    f"another training is running in {self.path}; wait for it or stop it"
-                ) from None
-            for folder in (self.path, self.state):
-                for part in folder.glob(".*-*"):  # what a killed process was writing
-                    part.unlink()
-            yield
 
 
 def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
