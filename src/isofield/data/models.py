@@ -62,18 +62,13 @@ class Model:
 
 
 def _read(path: Path) -> Mesh:
-    import numpy as np
-    import trimesh
+    """The mesh without its colours; materials are not looked for."""
+    from isofield.data.mesh import read_mesh
 
-    options = {"skip_materials": True} if path.suffix.lower() == ".obj" else {}
-    try:
-        found = trimesh.load(path, force="mesh", process=False, **options)
-    except Exception as error:  # trimesh's loaders raise whatever their parsers do
-        raise InputError(f"{path.name} cannot be read as a mesh: {error}") from error
-    mesh = Mesh(np.asarray(found.vertices, np.float64), np.asarray(found.faces, np.int64).reshape(-1, 3))
+    mesh = read_mesh(path)
     if not len(mesh.faces):
         raise InputError(f"{path.name} holds no triangles")
-    return mesh
+    return Mesh(mesh.vertices, mesh.faces)
 
 
 def find_models(inputs: Iterable[str | Path]) -> list[Model]:

@@ -43,7 +43,7 @@ class Settings:
 
     points: int = 100_000
     """Uniform points per model."""
-    near: int = 100_000
+    near: int = 50_000
     """Points near the surface per model; 0 for none."""
     cloud: int = 100_000
     """Surface points per model."""
@@ -59,7 +59,11 @@ class Settings:
 
 
 class Dropped(Exception):
-    """The mesh can be read, but says nothing clear about inside and outside."""
+    """The mesh can be read, but says nothing clear about inside and outside; carries its entry."""
+
+    def __init__(self, entry: Entry, reason: str) -> None:
+        super().__init__(reason)
+        self.entry = replace(entry, status="dropped", reason=reason)
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ class Judged:
     inside: float
     undecided: float
     crisp: bool
-    """The winding number is a whole number at all points."""
+    """No point inside sees out, so rays that escape prove their origin outside."""
     repaired: float = 0.0
 
     @property
@@ -81,10 +85,11 @@ class Judged:
 
 def judge(mesh: Mesh, seed: int, repaired: float = 0.0, count: int = 20_000) -> Judged:
     """Shares of uniform points inside, and undecided: |w| in (0.2, 0.8), or turned inside out."""
-    w = sampling.uniform(mesh, count, seed).winding
+    samples = sampling.uniform(mesh, count, seed)
+    w = samples.winding
     undecided = ((np.abs(w) > 0.2) & (np.abs(w) < 0.8)) | (w < -0.5)
-    crisp = bool((np.abs(w - np.round(w)) < 0.05).all())
-    return Judged(mesh, float((w > 0.5).mean()), float(undecided.mean()), crisp, repaired)
+    crisp = bool(enclosed(mesh, samples.points[samples.inside], tries=8).all())
+    return Judged(mesh, float(samples.inside.mean()), float(undecided.mean()), crisp, repaired)
 
 
 def clearest(mesh: Mesh, seed: int) -> Judged:
@@ -110,8 +115,8 @@ def prepare_model(model: Model, dataset: Path, settings: Settings) -> Entry:
         entry = replace(entry, fingerprint=model.fingerprint())
         with time_limit(settings.seconds):
             entry = _sample(model, dataset, settings, entry)
-    except Dropped as reason:
-        entry = replace(entry, status="dropped", reason=str(reason))
+    except Dropped as dropped:
+        entry = dropped.entry
     except Exception as error:  # one bad file never ends the run: its reason goes to the manifest
         text = str(error) if isinstance(error, InputError | TimeoutError) else f"{type(error).__name__}: {error}"
         entry = replace(entry, status="failed", reason=text)
@@ -124,19 +129,17 @@ def _sample(model: Model, dataset: Path, settings: Settings, entry: Entry) -> En
     judged = clearest(mesh, seed) if settings.orient else judge(mesh, seed)
     entry = replace(entry, faces=len(mesh.faces), repaired=round(judged.repaired, 4))
     volume = sampling.uniform(judged.mesh, settings.points, seed, judged.crisp)
-    w = volume.winding
-    undecided = float((((np.abs(w) > 0.2) & (np.abs(w) < 0.8)) | (w < -0.5)).mean())
     inside = float(volume.inside.mean())
-    ambiguous = undecided / inside if inside > 0 else undecided / settings.min_inside
+    ambiguous = judged.undecided / max(inside, settings.min_inside)
     entry = replace(entry, inside=round(inside, 5), ambiguous=round(ambiguous, 4))
     if inside < settings.min_inside:
-        raise Dropped(f"no inside: {inside:.2%} of the cube")
+        raise Dropped(entry, f"no inside: {inside:.2%} of the cube")
     if ambiguous > settings.max_ambiguous:
-        raise Dropped(f"ambiguous: undecided volume is {ambiguous:.2f} of the inside")
+        raise Dropped(entry, f"ambiguous: undecided volume is {ambiguous:.2f} of the inside")
     try:
         surface, normals = outer_surface(judged.mesh, settings.cloud, seed, crisp=judged.crisp)
     except ValueError as error:
-        raise Dropped(str(error)) from error
+        raise Dropped(entry, str(error)) from error
     frame = {"loc": np.asarray(loc, np.float64), "scale": np.float64(scale)}
     files = {
         "points.npz": _labelled(volume, judged.mesh) | frame,

@@ -53,8 +53,8 @@ def labelled(mesh: Mesh, points: Float[np.ndarray, "n 3"], crisp: bool = False) 
     Args:
         mesh: Normalised to the unit box.
         points: Where to ask.
-        crisp: The winding number is a whole number everywhere. Then a point from which a ray escapes
-            lies outside, and rays, which are much cheaper, answer for most points.
+        crisp: No point inside sees out. Then a point from which a ray escapes lies outside, and rays,
+            which are much cheaper, answer for most points; their `winding` is set to 0.
     """
     points = points.astype(np.float16).astype(np.float64)
     ask = np.arange(len(points))

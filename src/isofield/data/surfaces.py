@@ -70,7 +70,7 @@ def outer_surface(
         count: Points that come back.
         seed: Of the draw.
         tries: Rays cast from each side of a sample before it counts as hidden.
-        crisp: The winding number is a whole number everywhere, so that whatever sees the sky is outside.
+        crisp: No point inside sees out, so that whatever sees the sky is outside.
 
     Raises:
         ValueError: Too little of the surface is visible.

@@ -1,0 +1,278 @@
+"""Reader of data sets in the layout of Occupancy Networks, the official ShapeNet one included.
+
+    ROOT/metadata.yaml                     {category: {id, name}}
+    ROOT/<category>/{train,val,test}.lst   model ids, one a line
+    ROOT/<category>/<id>/points.npz        points (n 3), occupancies packed or not, loc, scale
+                        /points_surface.npz
+                        /pointcloud.npz    points, normals, loc, scale
+                        /model.binvox      voxels (Choy et al. 2016)
+
+Points are in the unit box: x_unit = (x - loc) / scale.
+"""
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from isofield.data.splits import SPLITS
+from isofield.errors import InputError
+from isofield.geometry.similarity import Similarity
+from isofield.observation import PointCloud
+
+TIE_NOISE = 1e-4
+"""Standard deviation of the noise that frees float16 points from their raster, as in the official loader."""
+
+
+@dataclass(frozen=True)
+class Occupied:
+    """Points in the unit box and what is known about them."""
+
+    points: Float[np.ndarray, "n 3"]
+    inside: Bool[np.ndarray, " n"]
+    hidden: Bool[np.ndarray, " n"] | None = None
+    """Free points in voids that nothing outside can see; None where the file doesn't say."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One model of a data set; files are read when asked for."""
+
+    category: str
+    id: str
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.category}/{self.id}"
+
+    @property
+    def voxels(self) -> Path:
+        """Where the official layout keeps the 32^3 voxels; the file may be missing."""
+        return self.folder / "model.binvox"
+
+    def occupied(
+        self, file: str = "points.npz", noise: float = 0.0, seed: int | np.random.Generator = 0
+    ) -> Occupied:
+        """Points with their occupancies, float32.
+
+        Args:
+            file: `points.npz` for uniform points, `points_surface.npz` for those near the surface.
+            noise: Standard deviation added to float16 points; the official value is `TIE_NOISE`.
+            seed: Of the noise.
+
+        Raises:
+            InputError: The file is missing or damaged, or lacks a key.
+        """
+        path = self.folder / file
+        arrays = _load(path, ("points", "occupancies"), optional=("hidden",))
+        points = _rows(arrays["points"], path, "points")
+        if noise > 0 and points.dtype == np.float16:
+            points = np.float32(points) + np.float32(
+                noise * np.random.default_rng(seed).standard_normal(points.shape)
+            )
+        inside = _bits(arrays["occupancies"], len(points), path, "occupancies")
+        hidden = _bits(arrays["hidden"], len(points), path, "hidden") if "hidden" in arrays else None
+        return Occupied(points.astype(np.float32), inside, hidden)
+
+    def cloud(self, file: str = "pointcloud.npz") -> PointCloud:
+        """Surface points with normals, float64, in the unit box.
+
+        Raises:
+            InputError: The file is missing or damaged, or lacks a key.
+        """
+        path = self.folder / file
+        arrays = _load(path, ("points",), optional=("normals",))
+        points = _rows(arrays["points"], path, "points").astype(np.float64)
+        if "normals" not in arrays:
+            return PointCloud(points)
+        normals = _rows(arrays["normals"], path, "normals").astype(np.float64)
+        if len(normals) != len(points):
+            raise InputError(f"{path}: {len(normals)} normals do not fit {len(points)} points")
+        return PointCloud(points, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
+
+    def world_from_unit(self, file: str = "pointcloud.npz") -> Similarity:
+        """The way back to the frame of the original mesh.
+
+        Raises:
+            InputError: The file is missing or damaged, or lacks `loc` or `scale`.
+        """
+        path = self.folder / file
+        arrays = _load(path, ("loc", "scale"))
+        loc, scale = np.asarray(arrays["loc"], np.float64).reshape(-1), np.asarray(arrays["scale"], np.float64)
+        if loc.shape != (3,) or scale.size != 1 or not float(scale.reshape(-1)[0]) > 0:
+            raise InputError(f"{path}: loc must be three numbers and scale one above zero")
+        return Similarity(scale=float(scale.reshape(-1)[0]), translation=loc)
+
+
+def categories(root: Path) -> list[str]:
+    """Categories in order: folders that hold a split list.
+
+    Raises:
+        InputError: The folder does not exist or is no data set.
+    """
+    if not root.is_dir():
+        raise InputError(f"there is no data set {root}")
+    found = sorted(p.name for p in root.iterdir() if p.is_dir() and any((p / f"{s}.lst").is_file() for s in SPLITS))
+    if not found:
+        raise InputError(
+            f"{root} is not a data set: no folder in it holds a train.lst, val.lst or test.lst;"
+            " isofield prepare makes one from meshes"
+        )
+    return found
+
+
+def is_dataset(root: Path) -> bool:
+    """Whether a folder looks like a data set."""
+    return root.is_dir() and any(root.glob("*/*.lst"))
+
+
+def items(root: Path, split: str | None = None, only: Sequence[str] = ()) -> list[Item]:
+    """Models of a split, or of all, by category and in the order of their lists.
+
+    Args:
+        root: Folder of the data set.
+        split: `train`, `val`, `test` or any list that is there; None for all.
+        only: Categories to take; none for all.
+
+    Raises:
+        InputError: The folder is no data set, or a category or the split is missing.
+    """
+    known = categories(root)
+    unknown = [c for c in only if c not in known]
+    if unknown:
+        raise InputError(f"{root} has no category {unknown[0]!r}; it has {', '.join(known)}")
+    splits = SPLITS if split is None else (split,)
+    result = [
+        Item(category, name, root / category / name)
+        for category in (only or known)
+        for part in splits
+        for name in _ids(root / category / f"{part}.lst", missing_ok=split is None)
+    ]
+    if not result:
+        raise InputError(f"{root} has no model in {'any split' if split is None else f'its {split} split'}")
+    return result
+
+
+def _ids(path: Path, missing_ok: bool) -> list[str]:
+    """Names in a list; official files end in an empty line, which is none."""
+    if not path.is_file():
+        if missing_ok:
+            return []
+        raise InputError(f"{path} is missing; it lists the models of the split")
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def _load(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, np.ndarray]:
+    """Arrays of an npz file by name."""
+    if not path.is_file():
+        raise InputError(f"{path} is missing")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            for key in keys:
+                if key not in file.files:
+                    raise InputError(f"{path} has no key {key!r}; it has {', '.join(file.files) or 'none'}")
+            return {key: file[key] for key in (*keys, *optional) if key in file.files}
+    except InputError:
+        raise
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path} is damaged: {error}") from error
+
+
+def _rows(array: np.ndarray, path: Path, key: str) -> np.ndarray:
+    if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind != "f":
+        raise InputError(f"{path}, key {key!r}: expected n rows of three floats, found {array.dtype} {array.shape}")
+    if not np.isfinite(array).all():
+        raise InputError(f"{path}, key {key!r}: some numbers are not finite")
+    return array
+
+
+def _bits(array: np.ndarray, count: int, path: Path, key: str) -> Bool[np.ndarray, " n"]:
+    """Labels as booleans, whether packed eight to a byte or one each."""
+    flat = array.reshape(-1)
+    if len(flat) == count:
+        return flat.astype(np.float32) >= 0.5 if flat.dtype.kind == "f" else flat.astype(bool)
+    if flat.dtype == np.uint8 and len(flat) == (count + 7) // 8:
+        return np.unpackbits(flat)[:count].astype(bool)
+    raise InputError(f"{path}, key {key!r}: {len(flat)} values of {flat.dtype} do not fit {count} points")
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a data set holds, and what is wrong with it."""
+
+    root: Path
+    counts: dict[str, dict[str, int]]
+    """Models per category and split."""
+    checked: int
+    """Models whose files were read."""
+    inside: float
+    """Mean share of uniform points inside, of the models checked."""
+    files: dict[str, int]
+    """How many of the models checked have each kind of file."""
+    defects: list[str]
+    """One sentence each, naming file and key."""
+
+
+def survey_dataset(root: Path, limit: int | None = None) -> Survey:
+    """Read a data set as training would, and say what is wrong.
+
+    Args:
+        root: Folder of the data set.
+        limit: Read the files of so many models only, spread evenly; None for all.
+
+    Raises:
+        InputError: The folder is no data set at all; defects of single files are in the survey.
+    """
+    counts, found, defects = {}, [], []
+    for category in categories(root):
+        counts[category] = {}
+        seen: dict[str, str] = {}
+        for split in SPLITS:
+            path = root / category / f"{split}.lst"
+            if not path.is_file():
+                defects.append(f"{path} is missing; it lists the models of the split")
+                continue
+            names = _ids(path, missing_ok=True)
+            counts[category][split] = len(names)
+            defects += [f"{path}: {n} is in {seen[n]}.lst too" for n in names if seen.get(n, split) != split]
+            seen |= {name: split for name in names}
+        found += [Item(category, name, root / category / name) for name in seen]
+    chosen = found if limit is None else found[:: max(1, -(-len(found) // max(limit, 1)))]
+    shares, files = [], {}
+    for item in chosen:
+        share = _check(item, files, defects)
+        if share is not None:
+            shares.append(share)
+    mean = float(np.mean(shares)) if shares else 0.0
+    return Survey(root, counts, len(chosen), mean, files, defects)
+
+
+def _check(item: Item, files: dict[str, int], defects: list[str]) -> float | None:
+    """Read a model's files, note its defects, return its share of inside points."""
+    if not item.folder.is_dir():
+        defects.append(f"{item.folder} is missing, though a list names it")
+        return None
+    for name in ("points.npz", "points_surface.npz", "pointcloud.npz", "model.binvox"):
+        files[name] = files.get(name, 0) + (item.folder / name).is_file()
+    share = None
+    try:
+        inside = item.occupied().inside
+        share = float(inside.mean()) if len(inside) else 0.0
+        if not 0 < share < 1:
+            defects.append(f"{item.folder / 'points.npz'}: all points are {'inside' if share else 'outside'}")
+    except InputError as error:
+        defects.append(str(error))
+    try:
+        if (item.folder / "points_surface.npz").is_file():
+            item.occupied("points_surface.npz")
+    except InputError as error:
+        defects.append(str(error))
+    try:
+        item.cloud()
+    except InputError as error:
+        defects.append(str(error))
+    return share
