@@ -59,7 +59,7 @@ class Cases:
 def cases() -> Cases:
     """The table, made at the first call."""
     index = np.zeros((256, 64), dtype=np.int32)
-    ambiguous = np.zeros(256, dtype=np.uint8)
+    ambiguous = np.zeros(256, dtype=np.int64)
     triangles, loops, first_triangle, first_loop = [], [], [0], [0]
     for case in range(256):
         ambiguous[case] = sum(1 << f for f, ring in enumerate(FACES) if _is_ambiguous(case, ring))

@@ -1,7 +1,7 @@
 """Vertices and normals on the level set itself."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from isofield.extract.marching import Surface
 from isofield.extract.refine import Sampler
@@ -14,10 +14,10 @@ MARGIN = 1e-3
 def place_vertices(surface: Surface, sampler: Sampler, steps: int) -> Float[np.ndarray, "v 3"]:
     """Positions of the surface's vertices, each strictly inside its own edge.
 
-    The crossing of the straight line between the end values, improved by `steps` evaluations of
-    the Illinois method: a secant that halves the weight of an end which stays (Dowell and Jarratt
-    1971), so it converges on steps as well as on slopes. The mesh's topology cannot change. Caps
-    lie exactly on the border of the box; middle vertices in the middle of their loop.
+    The crossing of the straight line between the end values, improved by `steps` evaluations; the
+    root stays bracketed, so steps in the field are found as well as slopes, and the mesh's
+    topology cannot change. Caps lie exactly on the border of the box; middle vertices in the
+    middle of their loop.
     """
     lattice = sampler.lattice
     inner, outer = lattice.positions(surface.inner), lattice.positions(surface.outer)
@@ -39,24 +39,46 @@ def _crossings(
     steps: int,
 ) -> Float[np.ndarray, " e"]:
     """Where the field is zero, as a share of the way from the inner to the outer end."""
-    low, high = np.zeros(len(inner)), np.ones(len(inner))
-    low_value, high_value = inner_value.copy(), outer_value.copy()
-    last = np.zeros(len(inner), dtype=np.int8)
-
-    def secant() -> Float[np.ndarray, " e"]:
-        return low + (high - low) * (low_value / (low_value - high_value))
-
-    for _ in range(steps if len(inner) else 0):
-        share = np.clip(secant(), MARGIN, 1 - MARGIN)
+    # a: the newest point, b: the last one of the other sign, c: the one before.
+    a, b, a_value, b_value = np.ones(len(inner)), np.zeros(len(inner)), outer_value, inner_value
+    share = np.clip(inner_value / (inner_value - outer_value), MARGIN, 1 - MARGIN)
+    size = inner_value - outer_value
+    for left in reversed(range(steps if len(inner) else 0)):
         value = sampler.values(inner + share[:, None] * (outer - inner)).astype(np.float64)
-        within = value >= 0
-        side = np.where(within, 1, -1).astype(np.int8)
-        repeated = side == last
-        low_value = np.where(within, value, np.where(repeated, low_value / 2, low_value))
-        high_value = np.where(within, np.where(repeated, high_value / 2, high_value), value)
-        low, high = np.where(within, share, low), np.where(within, high, share)
-        last = side
-    return np.clip(secant(), MARGIN, 1 - MARGIN)
+        same = (value >= 0) == (a_value >= 0)
+        b, b_value, c, c_value = (
+            np.where(same, b, a),
+            np.where(same, b_value, a_value),
+            np.where(same, a, b),
+            np.where(same, a_value, b_value),
+        )
+        a, a_value = share, value
+        # A last guess is not checked any more, and a root that was hit is not to be left.
+        sure = (np.abs(value) < 1e-5 * size) | (left == 0)
+        step = _step(a, b, c, a_value, b_value, c_value, sure)
+        share = np.clip(a + step * (b - a), MARGIN, 1 - MARGIN)
+    return share
+
+
+def _step(
+    a: Float[np.ndarray, " e"],
+    b: Float[np.ndarray, " e"],
+    c: Float[np.ndarray, " e"],
+    fa: Float[np.ndarray, " e"],
+    fb: Float[np.ndarray, " e"],
+    fc: Float[np.ndarray, " e"],
+    sure: Bool[np.ndarray, " e"],
+) -> Float[np.ndarray, " e"]:
+    """Next point between a (0) and b (1), whose values differ in sign.
+
+    Inverse quadratic interpolation where it is monotone between the points, else the middle
+    (Chandrupatla 1997), or the secant where the guess had better be sure.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        place, height = (a - b) / (c - b), (fa - fb) / (fc - fb)
+        step = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+        smooth = (height**2 < place) & ((1 - height) ** 2 < 1 - place) & (step >= 0) & (step <= 1)
+    return np.where(smooth, step, np.where(sure, fa / (fa - fb), 0.5))
 
 
 def _middles(vertices: Float[np.ndarray, "e 3"], loops: np.ndarray) -> Float[np.ndarray, "m 3"]:

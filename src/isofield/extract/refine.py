@@ -175,6 +175,6 @@ def no_surface(sampler: Sampler) -> str:
     return (
         f"the field never crosses zero: at {sampler.count} points of the box from {low} to {high} it lies "
         f"between {sampler.low:.4g} and {sampler.high:.4g}, so everything is {side}; likely causes are a "
-        f"level that does not fit these values, a box that misses the shape, an exchanged sign, or parts thinner "
-        f"than the coarse cells"
+        f"level that does not fit these values, a box that misses the shape, an exchanged sign, or parts "
+        f"thinner than the coarse cells"
     )
