@@ -1,4 +1,4 @@
-"""Options that every verb shares: a verb's arguments end with `common: Options = field(default_factory=Options)`."""
+"""Options that every verb shares: its arguments end with a field `common` of this type."""
 
 import os
 import sys

@@ -1,7 +1,9 @@
 """`isofield reconstruct`: a scan becomes a mesh, in the scan's own frame and units."""
 
+import shlex
+import warnings
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -80,7 +82,7 @@ def run(args: Reconstruct) -> int:
     paths = _check_arguments(args)
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
     with console.stage("read"):
-        cloud = _read(args.scan)
+        cloud = _read(args.scan, console)
         for sentence in concerns(cloud):
             console.warn(sentence)
     with console.stage("start"):
@@ -88,7 +90,7 @@ def run(args: Reconstruct) -> int:
     with console.stage("reconstruct"):
         scene = system.reconstruct(cloud)
     with console.stage("extract") as advance:
-        mesh, resolution = _extract(args, scene, advance)
+        mesh, resolution = _extract(args, scene, console, advance)
     with console.stage("write"):
         _write_mesh(paths.mesh, mesh)
     found = _findings(args, cloud, scene, mesh, resolution)
@@ -163,12 +165,16 @@ def _keep(text: str) -> Literal["all", "largest"] | float:
     return share
 
 
-def _read(path: Path) -> "PointCloud":
-    from isofield.data import read_points, require_surface
+def _read(path: Path, console: Console) -> "PointCloud":
+    from isofield.data import read_point_file, require_surface
 
-    cloud = read_points(path)
-    require_surface(cloud, path)
-    return cloud
+    file = read_point_file(path)
+    if file.dropped:
+        console.warn(
+            f"{file.dropped:,} of {file.claimed:,} points have no finite coordinates and were left out"
+        )
+    require_surface(file.cloud, path)
+    return file.cloud
 
 
 def concerns(cloud: "PointCloud") -> list[str]:
@@ -199,22 +205,27 @@ def _system(args: Reconstruct) -> Any:
     return system_class(name)(config_class(name)())
 
 
-def _extract(args: Reconstruct, scene: "Scene", advance: Advance) -> "tuple[Mesh, int]":
+def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advance) -> "tuple[Mesh, int]":
     """The mesh in the user's frame, and the cells along the longest edge it was made with."""
     from isofield.extract import extract_mesh
 
     if scene.inside is None:
         raise InputError(f"the system {args.system!r} offers no surface for points")
     resolution = _resolution(args, scene)
-    mesh = extract_mesh(
-        scene.inside,
-        scene.box,
-        resolution=resolution,
-        colour=scene.colour,
-        keep=_keep(args.keep),
-        faces=args.faces,
-        progress=lambda _, share: advance(share),
-    )
+    with warnings.catch_warnings(record=True) as noted:
+        warnings.simplefilter("always", UserWarning)
+        mesh = extract_mesh(
+            scene.inside,
+            scene.box,
+            resolution=resolution,
+            colour=scene.colour,
+            keep=_keep(args.keep),
+            faces=args.faces,
+            closed=not args.open,
+            progress=lambda _, share: advance(share),
+        )
+    for note in noted:
+        console.warn(str(note.message))
     if args.open:
         mesh = _supported(mesh, scene)
     return mesh.transformed(scene.world_from_scene), resolution
@@ -235,23 +246,18 @@ def _resolution(args: Reconstruct, scene: "Scene") -> int:
 
 def _supported(mesh: "Mesh", scene: "Scene") -> "Mesh":
     """The part of the mesh that has points near it."""
-    from isofield.geometry import select_faces
     from isofield.ops.query import query
 
     if scene.confidence is None:
         raise InputError("this system does not know where the scan has no points; leave out --open")
     supported = query(scene.confidence, mesh.vertices) >= SUPPORTED
-    return select_faces(mesh, supported[mesh.faces].all(axis=1))
+    return mesh.with_faces(supported[mesh.faces].all(axis=1))
 
 
 def _findings(
     args: Reconstruct, cloud: "PointCloud", scene: "Scene", mesh: "Mesh", resolution: int
 ) -> dict[str, Any]:
     """What the record says about this reconstruction."""
-    from dataclasses import asdict
-
-    from isofield.geometry import check_mesh
-
     back = scene.world_from_scene
     cell = float(scene.box.extent.max()) * back.scale / resolution
     return {
@@ -261,7 +267,7 @@ def _findings(
             "normals": cloud.normals is not None,
             "colours": cloud.colours is not None,
         },
-        "mesh": {"vertices": len(mesh.vertices), "faces": len(mesh.faces), **asdict(check_mesh(mesh))},
+        "mesh": _checks(mesh),
         "resolution": {"cells": resolution, "cell": cell},
         "normalisation": {
             "world_from_scene": {
@@ -272,6 +278,15 @@ def _findings(
         },
         "notes": dict(scene.notes),
     }
+
+
+def _checks(mesh: "Mesh") -> dict[str, Any]:
+    """All checks of the mesh, verdicts first."""
+    from isofield.geometry.mesh_checks import check_mesh
+
+    checks = check_mesh(mesh)
+    verdicts = ("is_closed", "is_manifold", "is_oriented", "genus")
+    return {name: getattr(checks, name) for name in verdicts} | asdict(checks)
 
 
 def _write_mesh(path: Path, mesh: "Mesh") -> None:
@@ -287,20 +302,21 @@ def _write_report(
     mesh: "Mesh",
     found: dict[str, Any],
     console: Console,
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     """Distances from the points to the mesh, which the report has measured."""
-    from isofield.report import write_report
+    from isofield.report import Contents, write_report
 
-    return write_report(
-        paths.report,
+    contents = Contents(
+        title=args.scan.name,
         cloud=cloud,
         mesh=mesh,
-        title=args.scan.name,
         found=found,
-        seconds=console.timings,
-        warnings=console.warnings,
+        seconds=dict(console.timings),
+        warnings=list(console.warnings),
+        command=shlex.join(["isofield", *words(args)]),
         up=args.up,
     )
+    return write_report(paths.report, contents)
 
 
 def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Console) -> None:

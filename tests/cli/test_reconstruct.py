@@ -1,0 +1,147 @@
+import json
+
+import numpy as np
+import pytest
+
+from isofield.cli import main
+from isofield.data import read_mesh, write_points
+from isofield.geometry.mesh_checks import check_mesh
+from isofield.observation import PointCloud
+
+
+@pytest.fixture
+def scan(tmp_path, sphere_cloud, ball_system):
+    path = tmp_path / "scan.ply"
+    write_points(path, sphere_cloud)
+    return path
+
+
+def radius(mesh) -> np.ndarray:
+    return np.linalg.norm(mesh.vertices - [10, -4, 2], axis=1)
+
+
+def test_mesh_comes_back_in_the_frame_and_units_of_the_scan(scan, tmp_path):
+    assert main(["reconstruct", str(scan), "-o", str(tmp_path / "out.ply"), "--quiet"]) == 0
+    mesh = read_mesh(tmp_path / "out.ply")
+    assert radius(mesh) == pytest.approx(3, abs=0.02)
+    assert check_mesh(mesh).is_sound
+    assert mesh.colours == pytest.approx((mesh.vertices - [10, -4, 2]) / 6 + 0.5, abs=0.02)
+
+
+def test_default_output_lies_beside_the_scan(scan):
+    assert main(["reconstruct", str(scan), "--quiet"]) == 0
+    names = {path.name for path in scan.parent.iterdir()}
+    assert names == {"scan.ply", "scan.mesh.glb", "scan.mesh.report.html", "scan.mesh.run.json"}
+
+
+def test_record_says_what_was_run(scan, tmp_path):
+    output = tmp_path / "out.glb"
+    assert (
+        main(["reconstruct", str(scan), "-o", str(output), "--resolution", "24", "--seed", "5", "--quiet"])
+        == 0
+    )
+    record = json.loads((tmp_path / "out.run.json").read_text())
+    assert record["command"][:2] == ["isofield", "reconstruct"]
+    assert record["command"][-2:] == ["--seed", "5"]
+    assert record["seed"] == 5
+    assert record["resolution"]["cells"] == 24
+    assert record["mesh"]["is_closed"] is True
+    assert record["normalisation"]["world_from_scene"]["scale"] == pytest.approx(6, abs=0.01)
+    assert record["notes"] == {"radius": 0.5}
+    assert set(record["seconds"]) == {"read", "start", "reconstruct", "extract", "write", "report"}
+    assert len(record["inputs"][0]["sha256"]) == 64
+    assert [out["path"] for out in record["outputs"]] == [str(output), str(tmp_path / "out.report.html")]
+
+
+def test_json_is_the_record_and_nothing_else(scan, tmp_path, capsys):
+    assert main(["reconstruct", str(scan), "-o", str(tmp_path / "out.stl"), "--json", "--no-report"]) == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["mesh"]["faces"] > 100
+    assert printed.err == ""
+    assert not (tmp_path / "out.report.html").exists()
+
+
+def test_plain_table_when_nobody_watches(scan, tmp_path, capsys):
+    assert main(["reconstruct", str(scan), "-o", str(tmp_path / "out.off")]) == 0
+    printed = capsys.readouterr()
+    rows = dict(line.split(maxsplit=1) for line in printed.out.splitlines() if not line.startswith("peak"))
+    assert rows["closed"] == "yes"
+    assert rows["points"] == "2,000"
+    assert "\x1b" not in printed.out + printed.err
+    assert next(line.split(":")[0] for line in printed.err.splitlines()) == "read"
+
+
+def test_the_same_command_gives_the_same_bytes(scan, tmp_path):
+    output = tmp_path / "out.glb"
+    found = []
+    for _ in range(2):
+        assert main(["reconstruct", str(scan), "-o", str(output), "--quiet", "--no-report"]) == 0
+        found.append(output.read_bytes())
+    assert found[0] == found[1]
+
+
+def test_open_cuts_off_what_no_point_supports(scan, tmp_path):
+    output = tmp_path / "out.ply"
+    assert main(["reconstruct", str(scan), "-o", str(output), "--open", "--quiet", "--no-report"]) == 0
+    mesh = read_mesh(output)
+    assert mesh.vertices[:, 2].min() > 2 - 0.3
+    assert check_mesh(mesh).boundary_edges > 20
+
+
+def test_voxel_is_a_length_in_the_scan(scan, tmp_path, capsys):
+    output = tmp_path / "out.ply"
+    assert (
+        main(["reconstruct", str(scan), "-o", str(output), "--voxel", "0.25", "--json", "--no-report"]) == 0
+    )
+    cell = json.loads(capsys.readouterr().out)["resolution"]["cell"]
+    assert cell == pytest.approx(0.25, rel=0.03)
+
+
+def test_faces_simplifies(scan, tmp_path, capsys):
+    assert main(["reconstruct", str(scan), "--faces", "500", "--json", "--no-report"]) == 0
+    assert json.loads(capsys.readouterr().out)["mesh"]["faces"] == pytest.approx(500, abs=30)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["-o", "out.xyz"], "meshes are not written as .xyz"),
+        (["-o", "missing/out.ply"], "there is no folder missing"),
+        (["-o", "scan.ply"], "is the scan itself"),
+        (["--system", "magic"], "there is no system 'magic'"),
+        (["--resolution", "64", "--voxel", "1"], "say the same thing twice"),
+        (["--open", "--closed"], "exclude each other"),
+        (["--voxel", "-1"], "not a length"),
+        (["--voxel", "1e-9"], "give a length between"),
+        (["--keep", "some"], "neither all, largest nor a share"),
+        (["--faces", "2"], "too few"),
+        (["--weights", "nothing.safetensors"], "there is no file nothing.safetensors"),
+    ],
+)
+def test_wrong_words_end_in_one_sentence(scan, monkeypatch, capsys, words, sentence):
+    monkeypatch.chdir(scan.parent)
+    before = scan.read_bytes()
+    assert main(["reconstruct", "scan.ply", *words, "--quiet"]) == 2
+    printed = capsys.readouterr()
+    assert sentence in printed.err
+    assert printed.err.count("\n") == 1
+    assert scan.read_bytes() == before
+    assert {path.name for path in scan.parent.iterdir()} == {"scan.ply"}
+
+
+def test_previous_output_survives_a_bad_scan(tmp_path, ball_system, capsys):
+    scan, output = tmp_path / "scan.xyz", tmp_path / "out.glb"
+    output.write_bytes(b"precious")
+    scan.write_text("1 2 3\n")
+    assert main(["reconstruct", str(scan), "-o", str(output)]) == 2
+    assert output.read_bytes() == b"precious"
+    assert "holds 1 point" in capsys.readouterr().err
+
+
+def test_troubling_statistics_are_said(tmp_path, ball_system, capsys):
+    flat = np.random.default_rng(0).random((100, 3)) * [1, 1, 1e-5]
+    write_points(tmp_path / "flat.ply", PointCloud(flat))
+    assert main(["reconstruct", str(tmp_path / "flat.ply"), "--no-report"]) == 0
+    said = capsys.readouterr().err
+    assert "100 points are few" in said
+    assert "almost in a plane" in said
