@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 
@@ -18,3 +18,32 @@ class OccupancyBatch:
     """1 inside the object, 0 outside."""
     voxels: Float[Tensor, "b x y z"] | None = None
     """Observed voxels, 1 where occupied, for systems that see voxels."""
+
+
+@dataclass(frozen=True)
+class SolvedClouds:
+    """Clouds in the unit cube whose indicator is known; several of them in one row of points."""
+
+    points: Float[Tensor, "n 3"]
+    """Positions in the unit cube."""
+    normals: Float[Tensor, "n 3"]
+    """Unit normals, outwards, as the indicator has them."""
+    scatter: Float[Tensor, " n"]
+    """Distance of the neighbours from the local plane over the cells' size."""
+    item: Int[Tensor, " n"]
+    """Which cloud each point belongs to."""
+    indicator: Float[Tensor, "b r2 r2 r2"]
+    """On a grid twice as fine as the features."""
+
+
+@dataclass(frozen=True)
+class SolvedBatch:
+    """Solved clouds and points of the unit cube whose occupancy is known."""
+
+    clouds: SolvedClouds
+    points: Float[Tensor, "b m 3"]
+    """Where the occupancy is known."""
+    indicator: Float[Tensor, "b m"]
+    """The clouds' indicator there."""
+    inside: Float[Tensor, "b m"]
+    """1 inside the object, 0 outside."""

@@ -54,14 +54,15 @@ class Rows(nn.Module):
         return rows.unflatten(0, x.shape[:-1])
 
 
-class Abstraction(Rows):
+class Abstraction(nn.Module):
     """The strongest response in the neighbourhood of each of a few centres.
 
     Without a number of centres, one neighbourhood holds all points.
     """
 
     def __init__(self, widths: list[int], centres: int = 0, radius: float = 0.0, neighbours: int = 0) -> None:
-        super().__init__(widths)
+        super().__init__()
+        self.rows = Rows(widths)
         self.centres = centres
         self.radius = radius
         self.neighbours = neighbours
@@ -71,12 +72,12 @@ class Abstraction(Rows):
     ) -> tuple[Float[Tensor, "b s 3"], Float[Tensor, "b s o"]]:
         if not self.centres:
             together = torch.cat([points, features], -1)
-            return points[:, :1], super().forward(together).amax(1, keepdim=True)
+            return points[:, :1], self.rows(together).amax(1, keepdim=True)
         centres = take(points, farthest(points, self.centres, random=self.training))
         index = ball(centres, points, self.radius, self.neighbours)
         offsets = take(points, index) - centres[:, :, None]
         together = torch.cat([offsets, take(features, index)], -1)  # (b s k 3 + i)
-        return centres, super().forward(together).amax(2)
+        return centres, self.rows(together).amax(2)
 
 
 def take(rows: Float[Tensor, "b n c"], index: Int[Tensor, "b *k"]) -> Float[Tensor, "b *k c"]:

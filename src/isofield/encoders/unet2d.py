@@ -23,12 +23,13 @@ class UNet2d(nn.Module):
     ) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(depth)]
-        self.down = nn.ModuleList(map(Down, [channels, *widths], widths))
+        self.down = nn.ModuleList(map(Double, [channels, *widths], widths))
         self.up = nn.ModuleList(Up(w, merge, upsampling) for w in reversed(widths[:-1]))
         self.out = nn.Conv2d(width, channels, 1)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.xavier_normal_(module.weight)
+                assert module.bias is not None
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
@@ -41,7 +42,7 @@ class UNet2d(nn.Module):
         return self.out(x)
 
 
-class Down(nn.Module):
+class Double(nn.Module):
     """Two 3x3 convolutions, each with its ReLU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -53,12 +54,13 @@ class Down(nn.Module):
         return torch.relu_(self.second(torch.relu_(self.first(x))))
 
 
-class Up(Down):
+class Up(nn.Module):
     """Doubles the size, takes the skip in ('concat' behind it, or 'add'), convolves twice."""
 
     def __init__(self, width: int, merge: str, upsampling: str) -> None:
-        super().__init__(2 * width if merge == "concat" else width, width)
+        super().__init__()
         self.merge = merge
+        self.convolve = Double(2 * width if merge == "concat" else width, width)
         self.grow = (
             nn.ConvTranspose2d(2 * width, width, 2, stride=2)
             if upsampling == "transpose"
@@ -69,4 +71,4 @@ class Up(Down):
         self, x: Float[Tensor, "b i h w"], skip: Float[Tensor, "b o hh ww"]
     ) -> Float[Tensor, "b o hh ww"]:
         x = self.grow(x)
-        return super().forward(torch.cat([x, skip], 1) if self.merge == "concat" else x + skip)
+        return self.convolve(torch.cat([x, skip], 1) if self.merge == "concat" else x + skip)

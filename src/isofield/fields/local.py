@@ -1,6 +1,7 @@
 """The field of Convolutional Occupancy Networks: a small residual network fed with local features."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -61,22 +62,24 @@ class LocalField(nn.Module):
         weights are those of this moment.
         """
         features = condition.bind()
-        known = torch.cat([layer.weight for layer in self.known]).T.contiguous()
-        bias = torch.stack([layer.bias for layer in self.known])
+        layers: list[Any] = list(self.known)
+        blocks: list[Any] = list(self.blocks)
+        known = torch.cat([layer.weight for layer in layers]).T.contiguous()
+        bias = torch.stack([layer.bias for layer in layers])
         bias[0] += self.lift.bias
-        inner, outer = [b.inner for b in self.blocks], [b.outer for b in self.blocks]
-        bias[1:] += torch.stack([layer.bias for layer in outer[:-1]])  # of the block before
-        lift, last = self.lift.weight.T.contiguous(), outer[-1].bias.clone()
-        first = [(layer.weight.T.contiguous(), layer.bias.clone()) for layer in inner]
-        second = [layer.weight.T.contiguous() for layer in outer]
+        for step, block in enumerate(blocks[:-1]):
+            bias[step + 1] += block.outer.bias  # nothing but additions lie between the two
+        lift, last = self.lift.weight.T.contiguous(), blocks[-1].outer.bias.clone()
+        inner = [(block.inner.bias.clone(), block.inner.weight.T.contiguous()) for block in blocks]
+        outer = [block.outer.weight.T.contiguous() for block in blocks]
         out, offset = self.out.weight[0].clone(), self.out.bias.clone()
 
         def chunk(points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
             positions = self.coordinates(points) if self.coordinates else points
-            images = torch.addmm(bias.flatten(), features(points), known).chunk(len(first), 1)
-            x = torch.addmm(images[0], positions, lift)
-            for step, ((weight, shift), back) in enumerate(zip(first, second, strict=True)):
-                x = x + images[step] if step else x
+            images = torch.addmm(bias.flatten(), features(points), known).chunk(len(blocks), 1)
+            x = positions @ lift
+            for image, (shift, weight), back in zip(images, inner, outer, strict=True):
+                x = x + image
                 x = torch.addmm(x, torch.relu_(torch.addmm(shift, torch.relu(x), weight)), back)
             return torch.mv(leaky_relu_(x + last, self.slope), out) + offset
 
