@@ -1,1 +1,18 @@
-"""How far a reconstruction is from the truth; every convention is named."""
+"""How good a reconstruction is: overlap, distances, normals. Conventions are in docs/metrics.md."""
+
+from isofield.metrics.evaluate import Truth, measure
+from isofield.metrics.surface import Nearest, Samples, chamfer, fscores, normal_consistency, to_triangles
+from isofield.metrics.volume import iou, mesh_iou
+
+__all__ = [
+    "Nearest",
+    "Samples",
+    "Truth",
+    "chamfer",
+    "fscores",
+    "iou",
+    "measure",
+    "mesh_iou",
+    "normal_consistency",
+    "to_triangles",
+]
