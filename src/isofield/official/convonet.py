@@ -21,14 +21,10 @@ def _block(official: str, ours: str) -> list[Rename]:
 
 def _unet(official: str, ours: str) -> list[Rename]:
     """Names of the layers of the planes' U-Net."""
-    ways = [("down_convs", "down"), ("up_convs", "up")]
+    ways = [("down_convs.{i}", "down.{i}"), ("up_convs.{i}", "up.{i}.convolve")]
     convolutions = [("conv1", "first"), ("conv2", "second")]
     return [
-        *(
-            Rename(f"{official}.{w}.{{i}}.{c}", f"{ours}.{v}.{{i}}.{d}")
-            for w, v in ways
-            for c, d in convolutions
-        ),
+        *(Rename(f"{official}.{w}.{c}", f"{ours}.{v}.{d}") for w, v in ways for c, d in convolutions),
         Rename(f"{official}.up_convs.{{i}}.upconv", f"{ours}.up.{{i}}.grow"),
         Rename(f"{official}.up_convs.{{i}}.upconv.1", f"{ours}.up.{{i}}.grow.1"),
         Rename(f"{official}.conv_final", f"{ours}.out"),
@@ -50,7 +46,7 @@ def _unet3d(official: str, ours: str) -> list[Rename]:
 
 def _pointnet2() -> list[Rename]:
     """Names of the layers of PointNet++, where 1x1 convolutions stand for our linear layers."""
-    stages = [(f"sa{k + 1}", f"down.{k}", 2) for k in range(3)] + [
+    stages = [(f"sa{k + 1}", f"down.{k}.rows", 2) for k in range(3)] + [
         (f"fp{3 - k}", f"up.{k}", 1) for k in range(3)
     ]
     table = []
