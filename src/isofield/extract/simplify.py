@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.geometry import Mesh
-from isofield.geometry.mesh_checks import MeshChecks, check_mesh, corner_fans, directed_edges
+from isofield.geometry.mesh_checks import MeshChecks, check_mesh, corner_fans, directed_edges, next_corner
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,49 @@ def mend(mesh: Mesh) -> Mesh:
     Collapses turn a closed surface into faces whose directed edges still cancel, but leave faces
     that use a vertex twice, pairs of faces back to back, and edges of four or more faces. The
     first two are dropped, which keeps the balance. At crowded edges every face is paired with one
-    of the opposite direction; vertices are doubled where their faces do not hang together.
+    of the opposite direction; vertices are doubled where their faces do not hang together, and
+    edges that still have the same two ends get a vertex in their middle.
     """
     faces = _without_pairs(mesh.faces[(mesh.faces != np.roll(mesh.faces, 1, axis=1)).all(axis=1)])
     if not len(faces):
         return Mesh(mesh.vertices[:0], faces)
-    fans = corner_fans(faces, _paired(mesh.vertices, faces))
-    count = int(fans.max()) + 1
-    source = np.empty(count, dtype=np.int64)
+    pairs = _paired(mesh.vertices, faces)
+    fans = corner_fans(faces, pairs)
+    source = np.empty(int(fans.max()) + 1, dtype=np.int64)
     source[fans.ravel()] = faces.ravel()
-    return Mesh(mesh.vertices[source], fans)
+    return _without_twins(Mesh(mesh.vertices[source], fans), pairs)
+
+
+def _without_twins(mesh: Mesh, pairs: tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]) -> Mesh:
+    """The mesh with a new vertex in the middle of all but one of the edges between the same two vertices.
+
+    Such twins are left where a neck has shrunk to an edge: both ends hang together elsewhere, so
+    doubling vertices cannot part them.
+    """
+    one, other = pairs
+    start, end = (mesh.faces.ravel()[c] for c in (one, next_corner(one)))
+    keys = np.minimum(start, end) * len(mesh.vertices) + np.maximum(start, end)
+    first = np.unique(keys, return_index=True)[1]
+    twins = np.setdiff1d(np.arange(len(keys)), first)
+    if not len(twins):
+        return mesh
+    middles = (mesh.vertices[start[twins]] + mesh.vertices[end[twins]]) / 2
+    middle_of = np.full((len(mesh.faces), 3), -1, dtype=np.int64)
+    middle_of.flat[one[twins]] = middle_of.flat[other[twins]] = len(mesh.vertices) + np.arange(len(twins))
+    cut = (middle_of >= 0).any(axis=1)
+    pieces = [p for f, m in zip(mesh.faces[cut], middle_of[cut], strict=True) for p in _cut(f, m)]
+    return Mesh(
+        np.concatenate([mesh.vertices, middles]), np.concatenate([mesh.faces[~cut], np.array(pieces)])
+    )
+
+
+def _cut(face: Int[np.ndarray, " 3"], middles: Int[np.ndarray, " 3"]) -> list[tuple[int, int, int]]:
+    """A face in pieces around the middles of its edges; -1 where an edge stays whole."""
+    k = int(np.argmax(middles >= 0))
+    a, b, c = (int(face[(k + i) % 3]) for i in range(3))
+    ab, bc, ca = (int(middles[(k + i) % 3]) for i in range(3))
+    pieces = [(ab, b, c)] if bc < 0 else [(ab, b, bc), (ab, bc, c)]
+    return pieces + ([(a, ab, c)] if ca < 0 else [(a, ab, ca), (ca, ab, c)])
 
 
 def _without_pairs(faces: Int[np.ndarray, "f 3"]) -> Int[np.ndarray, "g 3"]:

@@ -134,7 +134,7 @@ def corner_fans(
 
     one, other = pairs
     flat = faces.ravel()
-    after_one, after_other = _next_corner(one), _next_corner(other)
+    after_one, after_other = next_corner(one), next_corner(other)
     opposite = flat[one] == flat[after_other]
     start = np.concatenate([one, after_one])
     end = np.concatenate([np.where(opposite, after_other, other), np.where(opposite, other, after_other)])
@@ -142,7 +142,8 @@ def corner_fans(
     return connected_components(links, directed=False)[1].reshape(-1, 3).astype(np.int64)
 
 
-def _next_corner(corner: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+def next_corner(corner: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Flat corners that follow in their faces, where the edges end."""
     return np.where(corner % 3 == 2, corner - 2, corner + 1)
 
 
