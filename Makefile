@@ -1,0 +1,67 @@
+# Every target does all set-up by itself: it makes .venv, installs once, and runs.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+READY_DOCS := $(VENV)/.ready-docs
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check test-all bench docs data weights chromium clean
+
+help:
+	@echo "make demo      reconstruct the scan in examples/"
+	@echo "make test      all fast tests, a real browser included"
+	@echo "make check     format, lint, types, import layers"
+	@echo "make test-all  the slow tests, too"
+	@echo "make bench     time each stage, write benchmarks/results.json"
+	@echo "make docs      build the documentation into site/"
+	@echo "make data      fetch the furniture models and prepare them as training samples"
+	@echo "make weights   train the weights that ship"
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(READY_DOCS): $(READY)
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	@touch $@
+
+# The browser test skips itself where there is none.
+chromium:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
+	  else echo "No Chromium here: the browser test will be skipped."; fi; }
+
+demo: $(READY)
+	@mkdir -p out
+	$(PY) -m isofield reconstruct examples/scan.ply -o out/demo.glb
+	@echo && echo "Open out/demo.report.html in a browser; the mesh is out/demo.glb."
+
+test: $(READY) chromium
+	$(PY) -m pytest -m "not slow and not gpu"
+
+test-all: $(READY) chromium
+	$(PY) -m pytest -m "not gpu"
+
+check: $(READY)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY)
+	$(PY) benchmarks/run.py
+
+docs: $(READY_DOCS)
+	$(PY) -m mkdocs build --strict
+
+data: $(READY)
+	$(PY) recipes/furniture.py
+
+weights: $(READY) data
+	$(PY) recipes/weights.py
+
+clean:
+	rm -rf out site .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
