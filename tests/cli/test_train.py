@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from isofield.cli import main
 from isofield.cli.train import override
+from isofield.data.occupancy import share
 from isofield.errors import InputError
 from isofield.system import System
 from isofield.systems import SYSTEMS
-from isofield.training.source import share
 from isofield.training.weights import load_weights
 
 

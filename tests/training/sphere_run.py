@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from isofield.data.occupancy import share
 from isofield.system import System
 from isofield.training.loop import train
 from isofield.training.options import TrainOptions
 from isofield.training.run_folder import RunFolder
-from isofield.training.source import share
 from isofield.training.state import seed_step
 
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from isofield.data.occupancy import share
 from isofield.errors import InputError
 from isofield.training.averages import Ema, Smoothed
 from isofield.training.logs import PlainProgress, clock
 from isofield.training.options import FREE, TrainOptions
 from isofield.training.schedule import FLOOR, learning_rate
-from isofield.training.source import prefetched, share, to_device
+from isofield.training.source import prefetched, to_device
 from isofield.training.state import load_state, save_state, seed_step
 from isofield.training.weights import load_weights, save_weights
 

@@ -74,6 +74,14 @@ def test_foreign_folders_are_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_killed_before_the_config_was_there(tmp_path):
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "lock").touch()
+    (tmp_path / ".config-x1y2.json").write_text('{"sys')
+    keep(RunFolder(tmp_path, CONFIG))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config.json", "state"]
+
+
 def test_damaged_config_is_said(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"config.json is not JSON; use --restart"):

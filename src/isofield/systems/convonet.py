@@ -10,6 +10,7 @@ crop variant walks over scenes of any size.
 
 from dataclasses import dataclass
 from math import log
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -126,6 +127,17 @@ class ConvONet(System):
         logits = self.field(batch.points, self.encoder(seen))
         entropy = binary_cross_entropy_with_logits(logits, batch.inside, reduction="none")
         return {"occupancy": entropy.sum(-1).mean()}
+
+    @classmethod
+    def batches(cls, config: ConvONetConfig, data: Path, seed: int, size: int) -> OccupancySource:
+        """Noisy clouds and labelled points of a data set in the ONet layout.
+
+        Raises:
+            InputError: `data` is no such data set, or the variant learns from voxels or crops.
+        """
+        if config.encoder == "voxels" or config.unit_size:
+            raise InputError("training from voxels or crops is not supported; leave encoder and unit_size alone")
+        return OccupancySource.of(data, seed, size, config.cloud_size)
 
     def reconstruct(self, observation: PointCloud | Voxels) -> Scene:
         """The shape the network sees; deterministic.

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ from isofield.training.logs import Metrics, Progress, progress_line
 from isofield.training.options import TrainOptions
 from isofield.training.run_folder import RunFolder
 from isofield.training.schedule import learning_rate
-from isofield.training.source import BatchSource, Previews, Validates, prefetched, to_device
+from isofield.training.source import BatchSource, HoldsOut, Previews, Validates, prefetched, to_device
 from isofield.training.state import load_state, save_state, seed_step
 from isofield.training.weights import save_weights
 
@@ -256,25 +257,43 @@ def _watch(training: Training, progress: Progress) -> None:
 
 def _look(training: Training, metrics: Metrics, progress: Progress) -> None:
     """Validation and previews, when they are due; neither disturbs the training."""
-    options, step, source = training.options, training.step, training.batches
+    options, step = training.options, training.step
     last = step == options.steps
-    if (
-        isinstance(source, Validates)
-        and options.validate_every
-        and (last or due(step, options.validate_every))
-    ):
+    if options.validate_every and (last or due(step, options.validate_every)):
         with training.result() as system, torch.no_grad():
-            values = {name: float(value) for name, value in source.validate(system).items()}
-        metrics.write("validation", step, values)
-        progress.say(f"step {step}  " + "  ".join(f"{name} {value:.5f}" for name, value in values.items()))
-    if isinstance(source, Previews) and options.preview_every and (last or due(step, options.preview_every)):
-        folder = training.run.path / "previews"
+            values = {name: float(value) for name, value in _measures(system, training.batches).items()}
+        if values:
+            metrics.write("validation", step, values)
+            progress.say(
+                f"step {step}  " + "  ".join(f"{name} {value:.5f}" for name, value in values.items())
+            )
+    if options.preview_every and (last or due(step, options.preview_every)):
         try:
-            folder.mkdir(exist_ok=True)
             with training.result() as system, torch.no_grad():
-                source.preview(system, step, folder)
+                _preview(system, training.batches, step, training.run.path / "previews")
         except Exception as error:  # a picture is never worth a training
             progress.say(f"step {step}: the preview failed: {type(error).__name__}: {error}")
+
+
+def _measures(system: System, source: BatchSource) -> dict[str, float]:
+    if isinstance(source, Validates):
+        return source.validate(system)
+    if isinstance(source, HoldsOut):
+        from isofield.training.validation import mean_iou
+
+        return mean_iou(system, source.held_out())
+    return {}
+
+
+def _preview(system: System, source: BatchSource, step: int, folder: Path) -> None:
+    if isinstance(source, Previews):
+        folder.mkdir(exist_ok=True)
+        source.preview(system, step, folder)
+    elif isinstance(source, HoldsOut):
+        from isofield.training.validation import write_previews
+
+        folder.mkdir(exist_ok=True)
+        write_previews(system, source.held_out(), folder, step)
 
 
 def due(step: int, every: int | None) -> bool:

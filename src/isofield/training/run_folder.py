@@ -48,8 +48,10 @@ class RunFolder:
 
     @property
     def is_used(self) -> bool:
-        """Something lies in the folder."""
-        return self.path.is_dir() and any(self.path.iterdir())
+        """More lies in the folder than a process leaves that is killed before it writes config.json."""
+        return self.path.is_dir() and any(
+            entry.name != "state" and not entry.name.startswith(".config-") for entry in self.path.iterdir()
+        )
 
     def check(self) -> None:
         """Nothing, if the folder is free, holds this very run, or a run to be started over.

@@ -1,7 +1,7 @@
 """Where batches come from: pure functions of the step, prepared ahead in the background."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 
+from isofield.data.occupancy import Known
 from isofield.system import System
 
 
@@ -45,16 +46,13 @@ class Previews(Protocol):
         ...
 
 
-def share(size: int, rank: int, world: int) -> range:
-    """Which items of a global batch belong to the rank.
+@runtime_checkable
+class HoldsOut(Protocol):
+    """A source that keeps shapes aside; used where it has no `validate` or `preview` of its own."""
 
-    Raises:
-        ValueError: The batch can't be split evenly.
-    """
-    if size % world:
-        raise ValueError(f"a batch of {size} can't be split evenly over {world} ranks")
-    each = size // world
-    return range(rank * each, (rank + 1) * each)
+    def held_out(self) -> Sequence[Known]:
+        """What was seen and what is true, the same every time."""
+        ...
 
 
 @contextmanager
