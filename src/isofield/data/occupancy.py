@@ -96,7 +96,8 @@ class OccupancySource:
         surface = item.cloud().points
         cloud = surface[draw.integers(len(surface), size=self.cloud_size)]
         cloud = cloud + self.noise * draw.standard_normal(cloud.shape)
-        labelled = item.occupied(noise=TIE_NOISE, seed=draw)
+        labelled = item.occupied()
         pick = draw.integers(len(labelled.points), size=count)
-        points = labelled.points[pick].astype(np.float64)
+        # as the official loader: off the raster of float16, on which labels may be a rounding wrong
+        points = labelled.points[pick] + TIE_NOISE * draw.standard_normal((count, 3))
         return Known(item.name, PointCloud(cloud), points, labelled.inside[pick])

@@ -21,6 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from isofield.batch import OccupancyBatch
 from isofield.condition import Condition, LocalFeatures
+from isofield.data.occupancy import OccupancySource
 from isofield.encoders.feature_maps import FeatureMaps
 from isofield.encoders.local_pool import LocalPoolPointNet, PointEncoder
 from isofield.encoders.pointnet2 import PointNet2
@@ -136,7 +137,7 @@ class ConvONet(System):
             InputError: `data` is no such data set, or the variant learns from voxels or crops.
         """
         if config.encoder == "voxels" or config.unit_size:
-            raise InputError("training from voxels or crops is not supported; leave encoder and unit_size alone")
+            raise InputError("training from voxels or crops is not supported; set no encoder or unit_size")
         return OccupancySource.of(data, seed, size, config.cloud_size)
 
     def reconstruct(self, observation: PointCloud | Voxels) -> Scene:
