@@ -30,6 +30,7 @@ class Verb:
 
 VERBS: dict[str, Verb] = {
     "reconstruct": Verb("isofield.cli.reconstruct", "Reconstruct", "a scan (points) becomes a mesh"),
+    "check": Verb("isofield.cli.check", "Check", "what a scan or a folder holds, and what to type next"),
     "convert": Verb("isofield.cli.convert", "Convert", "an official checkpoint becomes a weights file"),
     "prepare": Verb("isofield.cli.prepare", "Prepare", "meshes become a data set to train on"),
     "train": Verb("isofield.cli.train", "Train", "a system learns its weights from a data set"),

@@ -1,0 +1,45 @@
+"""`isofield check`: what a file or a folder holds, in plain words, and what to type next."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from isofield.cli.console import Console
+from isofield.cli.options import Options
+from isofield.errors import InputError
+
+GUESSES = {"read": 0.3, "look": 1.0}
+"""Seconds per stage for a hundred thousand points."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Say in plain words what a scan holds: size, spacing, noise, normals, open or closed.
+
+    Nothing is written. The last line is the command to type next.
+    """
+
+    path: Annotated[Path, tyro.conf.Positional]
+    """A file of points or a mesh, a folder of them, or a data set."""
+    common: Options = field(default_factory=Options)
+
+
+def run(args: Check) -> int:
+    """Exit code 0, or 2 if files in a folder cannot be read; raises InputError for a file that can't."""
+    from isofield.cli.check_folder import check_folder
+    from isofield.cli.findings import look, read
+
+    if not args.path.exists():
+        raise InputError(f"{args.path} does not exist.")
+    seed = args.common.seed
+    console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
+    if args.path.is_dir():
+        return check_folder(args.path, seed, console)
+    with console.stage("read"):
+        file = read(args.path, seed)
+    with console.stage("look"):
+        findings = look(args.path, file, seed)
+    console.finish(str(args.path), findings.rows(), findings.record())
+    return 0
