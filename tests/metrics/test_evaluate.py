@@ -5,7 +5,17 @@ import pytest
 from scipy.spatial import cKDTree
 
 from isofield.geometry import Mesh
-from isofield.metrics import Nearest, Samples, Truth, chamfer, fscores, iou, measure, normal_consistency, to_triangles
+from isofield.metrics import (
+    Nearest,
+    Samples,
+    Truth,
+    chamfer,
+    fscores,
+    iou,
+    measure,
+    normal_consistency,
+    to_triangles,
+)
 
 
 def ball(radius=0.5, subdivisions=4, centre=(0.0, 0.0, 0.0)):

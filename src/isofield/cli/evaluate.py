@@ -86,7 +86,7 @@ def run(args: Evaluate) -> int:
     with console.stage("evaluate") as advance:
         cases = list(_cases(args))
         for number, case in enumerate(cases):
-            rows.append(_row(case, args.samples))
+            rows.append(_row(case, args.samples, alone=len(cases) == 1))
             advance((number + 1) / len(cases))
     _finish(args, rows, console)
     return 0
@@ -123,7 +123,9 @@ def _on_meshes(args: Evaluate) -> Iterator[Case]:
     assert args.truth is not None
     assert args.predicted is not None
     if args.truth.is_dir() != args.predicted.is_dir():
-        raise InputError(f"{args.predicted} and {args.truth} must both be meshes or both be folders of meshes")
+        raise InputError(
+            f"{args.predicted} and {args.truth} must both be meshes or both be folders of meshes"
+        )
     if not args.truth.is_dir():
         yield _pair("", args.predicted.stem, args.predicted, args.truth, args.samples)
         return
@@ -191,7 +193,9 @@ def _known(item: "Item", voids: str) -> "Truth":
     inside = occupied.inside
     if voids == "filled":
         if occupied.hidden is None:
-            raise InputError(f"{item.folder / 'points.npz'} does not say which points are hidden: use --voids free")
+            raise InputError(
+                f"{item.folder / 'points.npz'} does not say which points are hidden: use --voids free"
+            )
         inside = inside | occupied.hidden
     cloud = item.cloud()
     return Truth(occupied.points.astype(np.float64), inside, Samples(cloud.points, cloud.normals))
@@ -274,13 +278,22 @@ def _system(args: Evaluate) -> Any:
     return system_class(args.system)(config_class(args.system)()).eval()
 
 
-def _row(case: Case, samples: int) -> dict[str, Any]:
-    """Measures of one case; a faulty truth ends the run, a faulty prediction is a reason."""
+def _row(case: Case, samples: int, alone: bool) -> dict[str, Any]:
+    """Measures of one case, or the reason why there are none.
+
+    A prediction that cannot be used counts with IoU 0. A truth that cannot be read says nothing about
+    the prediction, so its row has no numbers; where there is only that one, it is the user's error.
+    """
     from isofield.metrics import measure
     from isofield.metrics.table import failed
 
     row: dict[str, Any] = {"class": case.category, "name": case.name}
-    truth = case.truth()
+    try:
+        truth = case.truth()
+    except InputError as error:
+        if alone:
+            raise
+        return row | {"reason": str(error)}
     try:
         return row | measure(case.predict(row), truth, samples) | row
     except ValueError as error:  # InputError is one
@@ -302,7 +315,9 @@ def _finish(args: Evaluate, rows: list[dict[str, Any]], console: Console) -> Non
         with atomic_write(args.output) as path:
             path.write_text(text, encoding="utf-8")
     totals = summary(rows)
-    console.finish("evaluated", _shown(rows, totals), without_nan({"about": about, "summary": totals, "rows": rows}))
+    console.finish(
+        "evaluated", _shown(rows, totals), without_nan({"about": about, "summary": totals, "rows": rows})
+    )
     if not (args.common.quiet or args.common.json):
         for row in [r for r in rows if r.get("reason")][:10]:
             print_table("", {f"{row['class']}/{row['name']}".strip("/"): row["reason"]})

@@ -100,30 +100,41 @@ def _find(text: str) -> Iterator[Model]:
             raise InputError(f"{path} is neither a mesh (OBJ, OFF, PLY, STL, GLB) nor a zip of meshes")
         yield Model(_name([path.stem]), _slug(path.absolute().parent.name), path)
     else:
-        matches = sorted(glob.glob(text, recursive=True))
+        matches = sorted(Path(m) for m in glob.glob(text, recursive=True))
         if not matches:
             raise InputError(f"{text} does not exist and matches no file")
-        for match in matches:
-            if Path(match).suffix.lower() in SUFFIXES | ARCHIVES:
-                yield from _find(match)
+        yield from _below(_fixed_part(text), matches)
+
+
+def _fixed_part(pattern: str) -> Path:
+    """The folders of a glob pattern before the first wildcard."""
+    parts = Path(pattern).parts
+    wild = next(i for i, part in enumerate(parts) if glob.has_magic(part))
+    return Path(*parts[:wild])
 
 
 def _in_folder(root: Path) -> Iterator[Model]:
-    for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES | ARCHIVES):
-        if path.suffix.lower() in ARCHIVES:
+    yield from _below(root, sorted(root.rglob("*")))
+
+
+def _below(root: Path, paths: Iterable[Path]) -> Iterator[Model]:
+    """Models at the paths; the first folder below the root is the category."""
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix in ARCHIVES and path.is_file():
             yield from _in_archive(path)
-            continue
-        parts = path.relative_to(root).with_suffix("").parts
-        category, rest = (parts[0], parts[1:]) if len(parts) > 1 else (root.absolute().name, parts)
-        yield Model(_name(rest), _slug(category), path)
+        elif suffix in SUFFIXES and path.is_file():
+            parts = path.relative_to(root).with_suffix("").parts
+            category, rest = parts[0], parts[1:]
+            if all(part.lower() in GENERIC for part in rest):  # the root is the category already
+                category, rest = root.absolute().name, parts
+            yield Model(_name(rest), _slug(category), path)
 
 
 def _in_archive(path: Path) -> Iterator[Model]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = sorted(
-                n for n in archive.namelist() if PurePosixPath(n).suffix.lower() in SUFFIXES
-            )
+            members = sorted(n for n in archive.namelist() if PurePosixPath(n).suffix.lower() in SUFFIXES)
             entries = catalogue.read(archive)
     except (zipfile.BadZipFile, OSError) as error:
         raise InputError(f"{path} is not a readable zip archive: {error}") from error

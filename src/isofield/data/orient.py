@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from isofield.data.surfaces import OFFSET, Caster, directions
 from isofield.geometry.mesh import Mesh
 
+
 @dataclass(frozen=True)
 class Soup:
     """Triangles whose corners at the same place are one."""

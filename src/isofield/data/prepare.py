@@ -18,8 +18,10 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +120,9 @@ def prepare_model(model: Model, dataset: Path, settings: Settings) -> Entry:
     except Dropped as dropped:
         entry = dropped.entry
     except Exception as error:  # one bad file never ends the run: its reason goes to the manifest
-        text = str(error) if isinstance(error, InputError | TimeoutError) else f"{type(error).__name__}: {error}"
+        text = (
+            str(error) if isinstance(error, InputError | TimeoutError) else f"{type(error).__name__}: {error}"
+        )
         entry = replace(entry, status="failed", reason=text)
     return replace(entry, seconds=round(time.perf_counter() - start, 3))
 
@@ -255,23 +259,52 @@ def _is_done(model: Model, entry: Entry | None, dataset: Path) -> bool:
 
 
 def _run(todo: Sequence[Model], dataset: Path, settings: Settings, jobs: int) -> Iterator[Entry]:
+    """Entries as they are ready.
+
+    A mesh that takes its process down (out of memory, a fault in compiled code) takes the pool with
+    it; what was under way is then tried again, each model in a process of its own.
+    """
     if jobs <= 1 or len(todo) < 2:
         for model in todo:
             yield prepare_model(model, dataset, settings)
         return
+    left = {(model.category, model.id): model for model in todo}
+    while left:
+        try:
+            for entry in _pooled(list(left.values()), dataset, settings, jobs):
+                del left[entry.category, entry.id]
+                yield entry
+        except BrokenProcessPool:
+            for model in list(left.values())[: 2 * jobs]:
+                del left[model.category, model.id]
+                yield _alone(model, dataset, settings)
+
+
+def _pooled(todo: Sequence[Model], dataset: Path, settings: Settings, jobs: int) -> Iterator[Entry]:
+    """Entries of a pool that is given little ahead, so that an interruption waits for little."""
     with ProcessPoolExecutor(jobs) as pool:
         waiting: set[Future[Entry]] = set()
         queue = iter(todo)
         while True:
-            for model in queue:
+            for model in islice(queue, 2 * jobs - len(waiting)):
                 waiting.add(pool.submit(prepare_model, model, dataset, settings))
-                if len(waiting) >= 2 * jobs:
-                    break
             if not waiting:
                 return
             finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in finished:
                 yield future.result()
+
+
+def _alone(model: Model, dataset: Path, settings: Settings) -> Entry:
+    """The entry of a model prepared in a process of its own."""
+    try:
+        with ProcessPoolExecutor(1) as pool:
+            return pool.submit(prepare_model, model, dataset, settings).result()
+    except BrokenProcessPool:
+        return Entry(
+            model.id, model.category, model.source, model.fingerprint(), "failed",
+            "its process died, most likely for want of memory", model.creator, model.licence, split_of(model.id),
+        )  # fmt: skip
 
 
 def _finish(manifest: Manifest, dataset: Path) -> None:

@@ -102,7 +102,10 @@ class Item:
         """
         path = self.folder / file
         arrays = _load(path, ("loc", "scale"))
-        loc, scale = np.asarray(arrays["loc"], np.float64).reshape(-1), np.asarray(arrays["scale"], np.float64)
+        loc, scale = (
+            np.asarray(arrays["loc"], np.float64).reshape(-1),
+            np.asarray(arrays["scale"], np.float64),
+        )
         if loc.shape != (3,) or scale.size != 1 or not float(scale.reshape(-1)[0]) > 0:
             raise InputError(f"{path}: loc must be three numbers and scale one above zero")
         return Similarity(scale=float(scale.reshape(-1)[0]), translation=loc)
@@ -116,7 +119,9 @@ def categories(root: Path) -> list[str]:
     """
     if not root.is_dir():
         raise InputError(f"there is no data set {root}")
-    found = sorted(p.name for p in root.iterdir() if p.is_dir() and any((p / f"{s}.lst").is_file() for s in SPLITS))
+    found = sorted(
+        p.name for p in root.iterdir() if p.is_dir() and any((p / f"{s}.lst").is_file() for s in SPLITS)
+    )
     if not found:
         raise InputError(
             f"{root} is not a data set: no folder in it holds a train.lst, val.lst or test.lst;"
@@ -184,7 +189,9 @@ def _load(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> dict
 
 def _rows(array: np.ndarray, path: Path, key: str) -> np.ndarray:
     if array.ndim != 2 or array.shape[1] != 3 or array.dtype.kind != "f":
-        raise InputError(f"{path}, key {key!r}: expected n rows of three floats, found {array.dtype} {array.shape}")
+        raise InputError(
+            f"{path}, key {key!r}: expected n rows of three floats, found {array.dtype} {array.shape}"
+        )
     if not np.isfinite(array).all():
         raise InputError(f"{path}, key {key!r}: some numbers are not finite")
     return array

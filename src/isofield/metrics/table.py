@@ -53,9 +53,7 @@ def summary(rows: Sequence[Row]) -> dict[str, Any]:
         "failed": sum(bool(row.get("reason")) for row in rows),
         "mean_over_objects": mean(rows, names),
         "mean_over_classes": mean(list(per_class.values()), names),
-        "per_class": {
-            name: {"objects": len(classes[name]), **values} for name, values in per_class.items()
-        },
+        "per_class": {name: {"objects": len(classes[name]), **values} for name, values in per_class.items()},
     }
 
 
