@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from isofield.errors import InputError
-from isofield.training.loop import Losses, parameter_groups, train
+from isofield.training.loop import train
 from isofield.training.options import TrainOptions
 from isofield.training.run_folder import RunFolder
+from isofield.training.step import Losses, parameter_groups
 from isofield.training.weights import load_weights
 
 SCRIPT = Path(__file__).with_name("sphere_run.py")

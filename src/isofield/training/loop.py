@@ -11,135 +11,23 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
 
 from isofield.errors import InputError
 from isofield.system import System
-from isofield.training.averages import Ema, Smoothed
 from isofield.training.logs import Metrics, Progress, progress_line
 from isofield.training.options import TrainOptions
 from isofield.training.run_folder import RunFolder
 from isofield.training.schedule import learning_rate
-from isofield.training.source import BatchSource, HoldsOut, Previews, Validates, prefetched, to_device
-from isofield.training.state import load_state, save_state, seed_step
-from isofield.training.weights import save_weights
-
-
-class Losses(nn.Module):
-    """A system's losses as a module's forward, where DDP and mixed precision take hold."""
-
-    def __init__(self, system: System, precision: str) -> None:
-        super().__init__()
-        self.system = system
-        self.precision = precision
-
-    def forward(self, batch: Any) -> dict[str, Tensor]:
-        """The named terms in float32."""
-        device = next(self.system.parameters()).device.type
-        half = torch.autocast(device, torch.bfloat16) if self.precision == "bf16" else nullcontext()
-        with half:
-            return {name: term.float() for name, term in self.system.losses(batch).items()}
-
-
-@dataclass
-class Training:
-    """One training in progress."""
-
-    system: System
-    batches: BatchSource
-    run: RunFolder
-    options: TrainOptions
-    accelerator: Accelerator
-    losses: nn.Module = field(init=False)
-    optimiser: torch.optim.Optimizer = field(init=False)
-    ema: Ema | None = field(init=False)
-    step: int = 0
-    """Steps done."""
-    skipped: int = 0
-    """Steps in a row that had no finite loss."""
-    smoothed: Smoothed = field(default_factory=Smoothed)
-    initial: float | None = None
-    """Smoothed loss once the warm-up was over: what learning must beat."""
-    stopping: bool = False
-    """Some rank was told to stop."""
-
-    def __post_init__(self) -> None:
-        self.system.to(self.accelerator.device).train()
-        groups = parameter_groups(self.system, self.options.weight_decay)
-        self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=self.options.betas, fused=True)
-        self.losses = self.accelerator.prepare(Losses(self.system, self.options.precision))
-        self.ema = None if self.options.ema is None else Ema(self.system, self.options.ema)
-
-    def advance(self, batch: Any, stop: bool = False) -> None:
-        """Take one step; a step without finite loss and gradient changes nothing but the count."""
-        seed_step(self.options.seed, self.step, self.accelerator.process_index)
-        rate = learning_rate(self.step, self.options)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.zero_grad(set_to_none=True)
-        terms = self.losses(to_device(batch, self.accelerator.device))
-        self.accelerator.backward(torch.stack(list(terms.values())).sum())
-        norm = nn.utils.clip_grad_norm_(self.system.parameters(), self.options.clip or inf)
-        told = torch.tensor(float(stop), device=self.accelerator.device)
-        shared = torch.stack([*(term.detach() for term in terms.values()), told])
-        *means, stops = self.accelerator.reduce(shared, "mean").tolist()
-        values = dict(zip(terms, means, strict=True))
-        # gradient and means are the same on all ranks, so all of them decide alike
-        if isfinite(sum(means)) and isfinite(norm.item()):
-            self.optimiser.step()
-            if self.ema:
-                self.ema.update(self.step)
-            self.skipped = 0
-            self.smoothed.update({**values, "loss": sum(means), "gradient": norm.item()})
-        else:
-            self.skipped += 1
-        self.step += 1
-        self.stopping = stops > 0
-
-    def restore(self) -> None:
-        """Continue from the newest state in the run folder, if there is one."""
-        try:
-            found = load_state(self.run.state, self.system, self.optimiser, self.ema)
-        except (RuntimeError, KeyError) as error:
-            raise InputError(
-                f"the state in {self.run.state} doesn't fit this version of the system ({error});"
-                " use --restart to start over"
-            ) from None
-        if found:
-            self.step, numbers = found
-            self.skipped, self.initial = numbers["skipped"], numbers["initial"]
-            self.smoothed.sums, self.smoothed.weight = numbers["sums"], numbers["weight"]
-
-    def save(self) -> None:
-        """Write the state and the weights so far."""
-        numbers = {
-            "skipped": self.skipped,
-            "initial": self.initial,
-            "sums": self.smoothed.sums,
-            "weight": self.smoothed.weight,
-        }
-        save_state(self.run.state, self.step, self.system, self.optimiser, self.ema, numbers)
-        with self.result():
-            config = self.run.config
-            save_weights(self.run.weights, config["system"], config["config"], self.system.state_dict())
-
-    @contextmanager
-    def result(self) -> Iterator[System]:
-        """The system as it would be used: averaged weights, evaluation mode."""
-        with self.ema.applied() if self.ema else nullcontext():
-            self.system.eval()
-            try:
-                yield self.system
-            finally:
-                self.system.train()
+from isofield.training.source import BatchSource, HoldsOut, Previews, Validates, prefetched
+from isofield.training.step import Training
 
 
 @dataclass(frozen=True)
@@ -299,16 +187,6 @@ def _preview(system: System, source: BatchSource, step: int, folder: Path) -> No
 def due(step: int, every: int | None) -> bool:
     """Whether something that happens every so many steps happens after this one."""
     return bool(every) and step % (every or 1) == 0
-
-
-def parameter_groups(system: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels with decay, biases and gains without."""
-    parameters = [p for p in system.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return [group for group in groups if group["params"]]
 
 
 @contextmanager
