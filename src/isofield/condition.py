@@ -7,7 +7,7 @@ condition and nothing else, so systems that differ in what they know share their
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from isofield.ops.interpolate import corners, interpolate
 Features = Callable[[Float[Tensor, "n 3"]], Float[Tensor, "#n c"]]
 
 
+@runtime_checkable
 class Condition(Protocol):
     """Anything that gives a feature at each point."""
 

@@ -1,6 +1,7 @@
 """Tensors of official PyTorch checkpoints, read without executing anything in them."""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         InputError: The file is missing, cut off, not a checkpoint, or holds pickled objects.
     """
     try:
-        with torch.serialization.safe_globals(_numpy_scalars()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        with open(path, "rb"):
+            pass
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        with torch.serialization.safe_globals(_numpy_scalars()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported" in str(error) and ("global" in str(error).lower() or "class" in str(error)):
             raise InputError(
@@ -32,16 +37,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
                 "it is not loaded. Ask for a file that holds the state dict only"
             ) from None
         raise _unreadable(path) from None
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        IndexError,
-        UnicodeDecodeError,
-        AttributeError,
-        TypeError,
-    ):
+    except (RuntimeError, EOFError, OSError, LookupError, ValueError, AttributeError, TypeError):
         raise _unreadable(path) from None
     if not isinstance(content, dict):
         raise InputError(f"{path} holds a {type(content).__name__}, not the dictionary of a checkpoint")

@@ -85,8 +85,9 @@ def config_from_official(content: Mapping[str, Any]) -> ConvONetConfig:
             if encoder != "voxel_simple_local"
             else {"kernel": encoding.take("kernel_size", 3)}
         )
-        if encoder == "voxel_simple_local" and settings["grid_resolution"]:
-            settings["planes"] = ()  # the official code then leaves them out
+        if encoder == "voxel_simple_local" and "grid_resolution" in settings:  # it then ignores planes
+            settings = {key: value for key, value in settings.items() if not key.startswith("plane")}
+            settings["planes"] = ()
     for entries in (encoding, decoding):
         entries.finish()
     return ConvONetConfig(**settings)
@@ -140,19 +141,22 @@ def _maps(encoding: "_Entries", channels: int, query: int) -> dict[str, Any]:
     for key in ("in_channels", "out_channels"):
         if solid.take(key, channels) != channels:
             raise InputError(f"unet3d_kwargs {key} must equal c_dim, {channels}")
-    settings = {
-        "planes": tuple(name for name in names if name != "grid"),
-        "plane_resolution": _given(plane, "plane_resolution") if names != ["grid"] else 64,
-        "plane_depth": depth,
+    unet = {
         "plane_width": flat.take("start_filts", 64),
         "plane_merge": flat.take("merge_mode", "concat"),
         "plane_upsampling": flat.take("up_mode", "transpose"),
-        "grid_resolution": _given(grid, "grid_resolution") if "grid" in names else 0,
-        "grid_levels": levels,
-        "grid_width": solid.take("f_maps", 64),
     }
+    unet3d = {"grid_width": solid.take("f_maps", 64)}
     flat.finish()
     solid.finish()
+    planes = tuple(name for name in names if name != "grid")
+    settings: dict[str, Any] = {"planes": planes}
+    if planes:
+        size = _given(plane, "plane_resolution")
+        settings |= {"plane_resolution": size, "plane_depth": depth, **(unet if depth else {})}
+    if "grid" in names:
+        size = _given(grid, "grid_resolution")
+        settings |= {"grid_resolution": size, "grid_levels": levels, **(unet3d if levels else {})}
     return settings
 
 

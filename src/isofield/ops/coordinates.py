@@ -7,7 +7,7 @@ half cell between the two belongs to the trained networks and is kept.
 
 from dataclasses import dataclass
 from math import pi
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +19,7 @@ AXES: dict[str, list[int]] = {"grid": [0, 1, 2], "xz": [0, 2], "xy": [0, 1], "yz
 """Coordinates that each feature map spans; the first one is the fastest in memory."""
 
 
+@runtime_checkable
 class Placement(Protocol):
     """How feature maps lie in space."""
 
