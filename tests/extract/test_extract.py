@@ -152,6 +152,46 @@ def test_a_shape_that_leaves_the_box_is_capped_on_its_border():
     assert checks.volume == pytest.approx(4 / 3 * np.pi * 0.7**3 - caps, rel=5e-3)
 
 
+def test_a_flat_box_is_filled_and_capped():
+    box = Box(np.array([-0.5, -0.5, 0.0]), np.array([0.5, 0.5, 0.01]))
+    checks = check_mesh(extract_mesh(lambda p: 0.4 - p[:, :2].norm(dim=1), box, resolution=256))
+    assert checks.is_sound
+    assert checks.volume == pytest.approx(np.pi * 0.16 * 0.01, rel=3e-3)  # the rim is bevelled
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_fields_are_sound_when_refined(seed):
+    rng = np.random.default_rng(seed)
+    waves = torch.tensor(rng.normal(0, 14, (10, 3)), dtype=torch.float32)
+    phase = torch.tensor(rng.uniform(0, 6, 10), dtype=torch.float32)
+
+    def smooth(p):
+        return torch.cos(p @ waves.T + phase).sum(dim=1) - 0.5
+
+    def stepped(p):  # few different values, zero among them
+        return torch.round(smooth(p))
+
+    for field in (smooth, stepped):
+        mesh = extract_mesh(field, BOX, resolution=40, coarse=10, project=seed % 3)
+        checks = check_mesh(mesh)
+        assert checks.is_sound, checks
+        assert not checks.degenerate_faces
+        assert np.isfinite(mesh.normals).all()
+
+
+def test_noise_is_followed_until_the_surface_is_complete():
+    """A field without any smoothness: the surface leaves every cell that was split."""
+
+    def noise(p):
+        cell = torch.floor(p * 61).double()
+        return (
+            torch.sin(cell @ torch.tensor([12.9898, 78.233, 37.719]).double()) * 43758.5453 % 1 - 0.5
+        ).float()
+
+    checks = check_mesh(extract_mesh(noise, BOX, resolution=48, coarse=6, project=1))
+    assert checks.is_sound
+
+
 def test_open_surfaces_end_at_the_border():
     checks = check_mesh(extract_mesh(lambda p: 0.01 - p[:, 2], BOX, resolution=40, closed=False))
     assert not checks.is_closed

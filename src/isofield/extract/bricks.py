@@ -43,7 +43,7 @@ class Bricks:
     def allocate(self, cells: Int[np.ndarray, "n 3"], span: int = 1) -> None:
         """Make room for the nodes from `cells` to `cells + span`, span at most 8."""
         wanted = np.zeros(self.directory.shape, dtype=bool)
-        low, high = cells // SIDE + 1, np.minimum(cells + span, self.cells) // SIDE + 1
+        low, high = (cells >> 3) + 1, (np.minimum(cells + span, self.cells) >> 3) + 1
         for corner in np.ndindex(2, 2, 2):
             x, y, z = np.where(corner, high, low).T
             wanted[x, y, z] = True

@@ -72,7 +72,7 @@ def extract_mesh(
     while -(-resolution >> levels) > DENSE:
         levels += 1
     stages = Stages(progress, levels, resolution, project, normals == "field")
-    sampler = Sampler(inside, Lattice.over(box, resolution), closed, stages.report)
+    sampler = Sampler(inside, Lattice.over(box, resolution, levels), closed, stages.report)
 
     stages.enter("coarse grid")
     grid = refine(sampler, levels, lambda level: stages.enter(f"refining to {-(-resolution >> level)}"))
@@ -122,7 +122,7 @@ class Stages:
         work = [float((resolution >> levels) ** 3)] + [4 * crossed / 4**k for k in reversed(range(levels))]
         work += [(project + 1) * crossed, 6 * crossed if gradients else crossed]
         self.ends = np.cumsum([0.0, *work]) / sum(work)
-        self.stage, self.name = -1, ""
+        self.stage, self.name, self.done = -1, "", 0.0
 
     def enter(self, name: str) -> None:
         self.stage, self.name = self.stage + 1, name
@@ -135,4 +135,6 @@ class Stages:
     def _tell(self, share: float) -> None:
         if self.progress:
             begin, end = self.ends[self.stage], self.ends[min(self.stage + 1, len(self.ends) - 1)]
-            self.progress(self.name, float(begin + share * (end - begin)))
+            # Following the surface begins anew several times within a stage.
+            self.done = max(self.done, float(begin + share * (end - begin)))
+            self.progress(self.name, self.done)

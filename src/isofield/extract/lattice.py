@@ -21,10 +21,14 @@ class Lattice:
     """Cells along each axis at level 0, the finest."""
 
     @classmethod
-    def over(cls, box: Box, resolution: int) -> "Lattice":
-        """Lattice of `resolution` cells along the box's longest edge, at least two along each."""
+    def over(cls, box: Box, resolution: int, levels: int = 0) -> "Lattice":
+        """Lattice of `resolution` cells along the box's longest edge, to be coarsened `levels` times.
+
+        Even the coarsest level has two cells along each edge, so that not all nodes lie on the
+        border; across very flat boxes cells are therefore flatter than cubes.
+        """
         cells = np.ceil(box.extent / box.extent.max() * resolution - 1e-6).astype(np.int64)
-        return cls(box, np.maximum(cells, 2))
+        return cls(box, np.maximum(cells, 2 << levels))
 
     @property
     def step(self) -> Float[np.ndarray, "3"]:

@@ -45,6 +45,7 @@ def _crossings(
     size = inner_value - outer_value
     for left in reversed(range(steps if len(inner) else 0)):
         value = sampler.values(inner + share[:, None] * (outer - inner)).astype(np.float64)
+        sampler.report(1 - (left + 1) / (steps + 1))
         same = (value >= 0) == (a_value >= 0)
         b, b_value, c, c_value = (
             np.where(same, b, a),
@@ -90,7 +91,8 @@ def _middles(vertices: Float[np.ndarray, "e 3"], loops: np.ndarray) -> Float[np.
 def field_normals(mesh: Mesh, sampler: Sampler) -> Float[np.ndarray, "v 3"]:
     """Unit normals against the field's gradient, by differences over one finest cell.
 
-    On caps of the box, and where the gradient vanishes, the area-weighted normal of the faces.
+    The area-weighted normal of the faces takes its place on caps of the box, where the gradient
+    vanishes, and where it points inwards, as it may when a part is thinner than the differences.
     """
     box, step = sampler.lattice.box, sampler.lattice.step
     gradient = np.empty_like(mesh.vertices)
@@ -104,11 +106,12 @@ def field_normals(mesh: Mesh, sampler: Sampler) -> Float[np.ndarray, "v 3"]:
         )
         change = sampler.values(ahead).astype(np.float64) - sampler.values(behind)
         gradient[:, axis] = change / np.maximum(ahead[:, axis] - behind[:, axis], np.finfo(float).tiny)
-    near = 1e-6 * step
-    capped = ((mesh.vertices <= box.low + near) | (mesh.vertices >= box.high - near)).any(axis=1)
+        sampler.report((axis + 1) / 3)
     length = np.linalg.norm(gradient, axis=1)
-    flat = capped | (length <= 1e-6 * np.median(length)) | (length == 0)
     normals = -gradient / np.where(length == 0, 1, length)[:, None]
-    if flat.any():
-        normals[flat] = mesh.vertex_normals()[flat]
-    return normals
+    around = mesh.vertex_normals()
+    doubtful = (length <= 1e-6 * np.median(length)) | ((normals * around).sum(axis=1) <= 0)
+    if sampler.closed:
+        near = 1e-6 * step
+        doubtful |= ((mesh.vertices <= box.low + near) | (mesh.vertices >= box.high - near)).any(axis=1)
+    return np.where(doubtful[:, None], around, normals)

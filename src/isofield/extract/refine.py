@@ -9,7 +9,7 @@ complete: every cell with a change of sign knows all its corners, so the surface
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from isofield.errors import InputError
 from isofield.extract.bricks import INSIDE, OUTSIDE, UNKNOWN, Bricks, cells_where, codes_of, corner_or
@@ -27,7 +27,9 @@ class Sampler:
     def __init__(
         self, inside: Inside, lattice: Lattice, closed: bool, report: Callable[[float], None] | None = None
     ) -> None:
-        self.inside, self.lattice, self.closed, self.report = inside, lattice, closed, report
+        self.inside, self.lattice, self.closed = inside, lattice, closed
+        self.report = report or (lambda share: None)
+        """Told the share of the current stage that is done."""
         self.low, self.high = np.inf, -np.inf
         """Range of the values seen."""
         self.count = 0
@@ -63,8 +65,7 @@ class Sampler:
                 border = ((nodes == 0) | (nodes == grid.cells)).any(axis=1)
                 values[border & (values >= 0)] = -np.inf
             grid.values[part] = values
-            if self.report:
-                self.report((start + len(part)) / len(addresses))
+            self.report((start + len(part)) / len(addresses))
 
 
 def refine(sampler: Sampler, levels: int, stage: Callable[[int], None] | None = None) -> Bricks:
@@ -94,17 +95,29 @@ def promising(grid: Bricks, coarsest: bool) -> Int[np.ndarray, "n 3"]:
     Along a line of slope s a value v is |v| / s away from zero. No point of a cell is farther
     than half its diagonal from a corner, so for a distance field nothing is missed on the
     coarsest level; steeper fields are searched one ring wider there. Finer levels look half an
-    edge around, which keeps the thin parts that the coarsest level found.
+    edge around and only where no crossed cell is near, which would explain small values: this
+    keeps the thin parts that the coarsest level found and costs next to nothing.
     """
     reach = np.sqrt(3) / 2 if coarsest else 0.5
     found = []
     for slots, block in grid.padded(grid.slots, before=1, after=2):
-        codes = corner_or(codes_of(block[:, 1:-1, 1:-1, 1:-1]))
+        codes = corner_or(codes_of(block))
+        crossed, known = codes == INSIDE | OUTSIDE, codes & UNKNOWN == 0
         smallest, slope = _smallest_and_slope(block)
-        near = (smallest <= reach * slope) & (codes & UNKNOWN == 0)
-        found.append(cells_where(near | (codes == INSIDE | OUTSIDE), grid.corners[slots]))
+        small = smallest <= reach * slope
+        if not coarsest:
+            small &= ~_with_neighbours(codes & (INSIDE | OUTSIDE) == INSIDE | OUTSIDE)
+        middle = (slice(None), *[slice(1, -1)] * 3)
+        found.append(cells_where((small | crossed[middle]) & known[middle], grid.corners[slots]))
     cells = np.concatenate(found)
     return _ring(cells, grid.cells) if coarsest else cells
+
+
+def _with_neighbours(mask: Bool[np.ndarray, "t 10 10 10"]) -> Bool[np.ndarray, "t 8 8 8"]:
+    """Whether a cell or one of its 26 neighbours is marked."""
+    mask = mask[:, :-2] | mask[:, 1:-1] | mask[:, 2:]
+    mask = mask[:, :, :-2] | mask[:, :, 1:-1] | mask[:, :, 2:]
+    return mask[..., :-2] | mask[..., 1:-1] | mask[..., 2:]
 
 
 def _smallest_and_slope(block: Float[np.ndarray, "t 11 11 11"]) -> tuple[np.ndarray, np.ndarray]:
