@@ -165,7 +165,7 @@ def inside_share(mesh):
     [
         turned(ball()),
         together(ball(), turned(ball())),  # every face drawn twice, once from each side
-        together(solid("box", (0.4, 0.4, 0.4), centre=None or (0.3, 0, 0)),
+        together(solid("box", (0.4, 0.4, 0.4), centre=(0.3, 0, 0)),
                  turned(solid("box", (0.4, 0.4, 0.4), centre=(-0.3, 0, 0)))),
     ],
     ids=["inside out", "doubled", "one of two turned"],
@@ -207,7 +207,7 @@ def test_ids_and_categories_come_from_the_path(shelf, tmp_path):
         ("flat", "sheet"),
         ("flat", "broken"),
     }
-    deep = write_obj(tmp_path / "shapenet" / "03001627" / "1a2b" / "models" / "model_normalized.obj", ball())
+    write_obj(tmp_path / "shapenet" / "03001627" / "1a2b" / "models" / "model_normalized.obj", ball())
     assert [(m.category, m.id) for m in find_models([tmp_path / "shapenet"])] == [("03001627", "1a2b")]
     pattern = tmp_path / "shape*" / "0300*" / "**" / "*.obj"
     assert [m.id for m in find_models([pattern])] == ["03001627-1a2b"]
@@ -221,7 +221,8 @@ def test_catalogue_archives_give_category_creator_and_licence(tmp_path):
         archive.writestr("lib/pot/pot.obj", write_obj(tmp_path / "pot.obj", ball()).read_bytes())
         archive.writestr(
             "PluginFurnitureCatalog.properties",
-            "license=CC0 \\u00a9\nid#1=x\nname#1=Pot\ncategory#1=Living room\nmodel#1=/lib/pot/pot.obj\ncreator#1=Ann\n",
+            "license=CC0 \\u00a9\nid#1=x\nname#1=Pot\ncategory#1=Living room\n"
+            "model#1=/lib/pot/pot.obj\ncreator#1=Ann\n",
         )
     (model,) = find_models([path])
     assert (model.id, model.category, model.creator, model.licence) == (
@@ -271,6 +272,7 @@ def test_the_layout_reads_back(shelf, tmp_path):
     occupied = item.occupied()
     radius = np.linalg.norm(occupied.points, axis=1)
     assert (occupied.inside == (radius < 0.5))[abs(radius - 0.5) > 0.01].all()
+    assert occupied.hidden is not None
     assert not occupied.hidden.any()
     assert len(item.occupied("points_surface.npz").points) == SMALL.near
     cloud = item.cloud()
@@ -290,6 +292,7 @@ def test_points_in_a_closed_void_are_free_but_hidden(tmp_path):
     known = item.occupied()
     deep = np.linalg.norm(known.points, axis=1) < 0.39
     assert not known.inside[deep].any()
+    assert known.hidden is not None
     assert known.hidden[deep].all()
     assert not known.hidden[np.linalg.norm(known.points, axis=1) > 0.505].any()
 
@@ -302,14 +305,14 @@ def test_an_interrupted_run_goes_on_and_ends_the_same(shelf, tmp_path):
     models = find_models([shelf])
     whole = prepare(models, tmp_path / "whole", SMALL)
 
-    class Interrupt(Exception):
+    class InterruptError(Exception):
         pass
 
     def stop(done, total, entry):
         if done == 3:
-            raise Interrupt
+            raise InterruptError
 
-    with pytest.raises(Interrupt):
+    with pytest.raises(InterruptError):
         prepare(models, tmp_path / "parts", SMALL, report=stop)
     prepare(models[:2], tmp_path / "parts", SMALL)
     names = []

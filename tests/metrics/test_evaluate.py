@@ -98,6 +98,7 @@ def test_the_frame_of_the_truth_is_found_from_its_box():
     moved = ball(0.5)
     moved = Mesh(moved.vertices * 40 + [3.0, -5.0, 100.0], moved.faces)
     known, unit = Truth.of(moved, count=1000)
+    assert known.mesh is not None
     assert np.allclose(unit.apply(moved.vertices), known.mesh.vertices)
     assert np.allclose(np.ptp(known.mesh.vertices, axis=0).max(), 1)
     assert unit.scale == pytest.approx(1 / 40, rel=1e-6)

@@ -4,6 +4,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -139,8 +140,6 @@ def _on_meshes(args: Evaluate) -> Iterator[Case]:
 
 
 def _pair(category: str, name: str, predicted: Path | None, truth: Path, samples: int) -> Case:
-    from functools import cache
-
     from isofield.data.mesh import read_mesh
     from isofield.metrics import Truth
 
@@ -180,7 +179,7 @@ def _on_dataset(args: Evaluate) -> Iterator[Case]:
         found = [found[i * len(found) // args.limit] for i in range(min(args.limit, len(found)))]
     predict = _meshes_of(args) if args.system is None else _reconstructions_of(args)
     for item in found:
-        yield Case(item.category, item.id, lambda item=item: _known(item, args.voids), predict(item))
+        yield Case(item.category, item.id, partial(_known, item, args.voids), predict(item))
 
 
 def _known(item: "Item", voids: str) -> "Truth":
@@ -304,7 +303,7 @@ def _finish(args: Evaluate, rows: list[dict[str, Any]], console: Console) -> Non
     from isofield.data.atomic import atomic_write
     from isofield.metrics.table import as_csv, as_json, summary, without_nan
 
-    about = {
+    about: dict[str, Any] = {
         "truth": str(args.truth), "predicted": None if args.predicted is None else str(args.predicted),
         "system": args.system, "voids": args.voids,
     }  # fmt: skip

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -11,6 +11,9 @@ from isofield.cli.console import Console
 from isofield.cli.options import Options
 from isofield.cli.run_record import run_record, write_record
 from isofield.errors import InputError
+
+if TYPE_CHECKING:
+    from isofield.data.prepare import Settings
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ def run(args: Prepare) -> int:
     """
     from isofield.data.manifest import NAME, Entry, counts
     from isofield.data.models import find_models
-    from isofield.data.prepare import Settings, prepare
+    from isofield.data.prepare import prepare
 
-    settings = _settings(args, Settings)
+    settings = _settings(args)
     console = Console({"find": 0.5, "sample": 60.0}, json=args.common.json, quiet=args.common.quiet)
     with console.stage("find"):
         models = find_models(args.meshes)
@@ -98,12 +101,14 @@ def run(args: Prepare) -> int:
     return 0
 
 
-def _settings(args: Prepare, make: type) -> object:
+def _settings(args: Prepare) -> "Settings":
+    from isofield.data.prepare import Settings
+
     if args.points < 8 or args.cloud < 1 or args.near < 0:
         raise InputError("--points must be at least 8, --cloud at least 1 and --near at least 0")
     if args.time_limit <= 0:
         raise InputError("--time-limit must be above zero")
-    return make(
+    return Settings(
         points=args.points, near=args.near, cloud=args.cloud, orient=args.orient, min_inside=args.min_inside,
         max_ambiguous=args.max_ambiguous, seconds=args.time_limit, seed=args.common.seed,
     )  # fmt: skip

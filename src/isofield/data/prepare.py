@@ -25,7 +25,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from isofield.data import sampling
 from isofield.data.manifest import Entry, Manifest
@@ -60,7 +59,7 @@ class Settings:
     seed: int = 0
 
 
-class Dropped(Exception):
+class UnclearError(Exception):
     """The mesh can be read, but says nothing clear about inside and outside; carries its entry."""
 
     def __init__(self, entry: Entry, reason: str) -> None:
@@ -117,7 +116,7 @@ def prepare_model(model: Model, dataset: Path, settings: Settings) -> Entry:
         entry = replace(entry, fingerprint=model.fingerprint())
         with time_limit(settings.seconds):
             entry = _sample(model, dataset, settings, entry)
-    except Dropped as dropped:
+    except UnclearError as dropped:
         entry = dropped.entry
     except Exception as error:  # one bad file never ends the run: its reason goes to the manifest
         text = (
@@ -137,15 +136,15 @@ def _sample(model: Model, dataset: Path, settings: Settings, entry: Entry) -> En
     ambiguous = judged.undecided / max(inside, settings.min_inside)
     entry = replace(entry, inside=round(inside, 5), ambiguous=round(ambiguous, 4))
     if inside < settings.min_inside:
-        raise Dropped(entry, f"no inside: {inside:.2%} of the cube")
+        raise UnclearError(entry, f"no inside: {inside:.2%} of the cube")
     if ambiguous > settings.max_ambiguous:
-        raise Dropped(entry, f"ambiguous: undecided volume is {ambiguous:.2f} of the inside")
+        raise UnclearError(entry, f"ambiguous: undecided volume is {ambiguous:.2f} of the inside")
     try:
         surface, normals = outer_surface(judged.mesh, settings.cloud, seed, crisp=judged.crisp)
     except ValueError as error:
-        raise Dropped(entry, str(error)) from error
-    frame = {"loc": np.asarray(loc, np.float64), "scale": np.float64(scale)}
-    files = {
+        raise UnclearError(entry, str(error)) from error
+    frame = {"loc": np.asarray(loc, np.float64), "scale": np.asarray(scale, np.float64)}
+    files: dict[str, dict[str, np.ndarray]] = {
         "points.npz": _labelled(volume, judged.mesh) | frame,
         "pointcloud.npz": {"points": np.float16(surface), "normals": np.float16(normals)} | frame,
     }
@@ -166,15 +165,13 @@ def _labelled(samples: sampling.Labelled, mesh: Mesh) -> dict[str, np.ndarray]:
     }
 
 
-def _write(
-    dataset: Path, model: Model, files: dict[str, dict[str, Float[np.ndarray, "..."]]]
-) -> dict[str, int]:
+def _write(dataset: Path, model: Model, files: dict[str, dict[str, np.ndarray]]) -> dict[str, int]:
     """Write all files beside the data set, then move the folder into its place."""
     partial = dataset / PARTIAL / f"{model.category}-{model.id}-{os.getpid()}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     for name, arrays in files.items():
-        np.savez(partial / name, **arrays)
+        np.savez(partial / name, allow_pickle=False, **arrays)
     target = dataset / model.category / model.id
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
@@ -303,7 +300,8 @@ def _alone(model: Model, dataset: Path, settings: Settings) -> Entry:
     except BrokenProcessPool:
         return Entry(
             model.id, model.category, model.source, model.fingerprint(), "failed",
-            "its process died, most likely for want of memory", model.creator, model.licence, split_of(model.id),
+            "its process died, most likely for want of memory",
+            model.creator, model.licence, split_of(model.id),
         )  # fmt: skip
 
 

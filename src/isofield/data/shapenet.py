@@ -71,9 +71,8 @@ class Item:
         arrays = _load(path, ("points", "occupancies"), optional=("hidden",))
         points = _rows(arrays["points"], path, "points")
         if noise > 0 and points.dtype == np.float16:
-            points = np.float32(points) + np.float32(
-                noise * np.random.default_rng(seed).standard_normal(points.shape)
-            )
+            draw = np.random.default_rng(seed)
+            points = points.astype(np.float32) + noise * draw.standard_normal(points.shape)
         inside = _bits(arrays["occupancies"], len(points), path, "occupancies")
         hidden = _bits(arrays["hidden"], len(points), path, "hidden") if "hidden" in arrays else None
         return Occupied(points.astype(np.float32), inside, hidden)
@@ -176,7 +175,8 @@ def _load(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> dict
     if not path.is_file():
         raise InputError(f"{path} is missing")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # np.load leaves a file that it cannot read open
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             for key in keys:
                 if key not in file.files:
                     raise InputError(f"{path} has no key {key!r}; it has {', '.join(file.files) or 'none'}")
@@ -234,7 +234,9 @@ def survey_dataset(root: Path, limit: int | None = None) -> Survey:
     Raises:
         InputError: The folder is no data set at all; defects of single files are in the survey.
     """
-    counts, found, defects = {}, [], []
+    counts: dict[str, dict[str, int]] = {}
+    found: list[Item] = []
+    defects: list[str] = []
     for category in categories(root):
         counts[category] = {}
         seen: dict[str, str] = {}
@@ -249,7 +251,8 @@ def survey_dataset(root: Path, limit: int | None = None) -> Survey:
             seen |= {name: split for name in names}
         found += [Item(category, name, root / category / name) for name in seen]
     chosen = found if limit is None else found[:: max(1, -(-len(found) // max(limit, 1)))]
-    shares, files = [], {}
+    shares: list[float] = []
+    files: dict[str, int] = {}
     for item in chosen:
         share = _check(item, files, defects)
         if share is not None:
