@@ -91,7 +91,10 @@ def noise(survey: "Survey") -> str:
 def outliers(survey: "Survey") -> str:
     if survey.outliers == 0:
         return "none found"
-    return f"about {share(survey.outliers)} of the points stand far off their neighbours"
+    part = share(survey.outliers)
+    return (
+        f"{part if part.startswith('less') else 'about ' + part} of the points stand far off their neighbours"
+    )
 
 
 def duplicates(survey: "Survey") -> str:
@@ -123,12 +126,12 @@ def surface(survey: "Survey", checks: "MeshChecks | None") -> str:
     if closedness == "closed":
         text = "closed, as far as the points tell"
     elif closedness == "open":
-        flat = survey.relief < 0.2 and int(np.argmin(survey.extent)) == 2
-        text = "open" + (
-            ", spread out like terrain or a floor"
-            if flat
-            else ": it has a long edge, as scans from one side have"
+        why = (
+            "one height z at each place, as terrain or a view along z"
+            if survey.layers < 0.3
+            else "it has long edges"
         )
+        text = f"open: {why}"
     else:
         text = "closed but for holes or an open end; or parts of it are about as thin as the spacing"
     if checks is not None:
@@ -143,7 +146,7 @@ def remarks(survey: "Survey", file: "PointFile") -> list[str]:
     if step > 0.2 * survey.spacing:
         found.append(
             f"the coordinates are rounded to {number(step)}, coarser than they should be at this spacing: "
-            "the file holds 32-bit numbers far from the origin; export it in doubles, or subtract an offset first"
+            "the file holds 32-bit numbers far from the origin; export doubles, or subtract an offset first"
         )
     if survey.points < 300:
         found.append(f"{survey.points} points are few: expect the outline of the shape, no detail")
@@ -173,8 +176,10 @@ def next_line(path: Path, survey: "Survey") -> str:
     return shlex.join([*words, *(["--open"] if survey.closedness == "open" else [])])
 
 
-def options(survey: "Survey") -> str:
+def options(survey: "Survey", checks: "MeshChecks | None") -> str:
     """What to add to the line, and when."""
+    if checks is not None:
+        return "it is a mesh already; the line makes a new one. isofield prepare makes training data of it"
     if survey.closedness == "open":
         return "--open cuts the surface off where there are no points; without it, it is closed somehow"
     if survey.closedness == "unclear":

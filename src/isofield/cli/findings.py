@@ -48,7 +48,7 @@ class Findings:
         for i, remark in enumerate(describe.remarks(survey, self.file)):
             rows[f"note {i + 1}"] = remark
         rows["next"] = describe.next_line(self.path, survey)
-        if hint := describe.options(survey):
+        if hint := describe.options(survey, self.checks):
             rows["option"] = hint
         return rows
 
@@ -80,8 +80,10 @@ class Findings:
             for w, a in (("normals", self.file.cloud.normals), ("colours", self.file.cloud.colours))
             if a is not None
         ]
-        surface = "closed" if self.checks and self.checks.is_closed else self.survey.closedness
-        return ", ".join([self.file.kind, count, extent, f"surface {surface}", *extras])
+        surface = self.survey.closedness
+        if self.checks is not None:
+            surface = "closed" if self.checks.is_closed else f"{self.checks.boundary_edges:,} open edges"
+        return ", ".join([self.file.kind, count, extent, surface, *extras])
 
 
 def inspect(path: Path, seed: int = 0) -> Findings:
@@ -94,6 +96,7 @@ def inspect(path: Path, seed: int = 0) -> Findings:
 
 
 def read(path: Path, seed: int) -> "PointFile":
+    """The points of the file; raises InputError as `inspect` does."""
     from isofield.data import read_point_file, require_surface
 
     file = read_point_file(path, seed=seed)
@@ -102,6 +105,7 @@ def read(path: Path, seed: int) -> "PointFile":
 
 
 def look(path: Path, file: "PointFile", seed: int) -> Findings:
+    """Everything measured about points that have been read."""
     from isofield.geometry.mesh_checks import check_mesh
     from isofield.metrics.survey import survey
 

@@ -1,6 +1,7 @@
 """LAS and LAZ files, through laspy (the extra `las`)."""
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def read_las(path: str | os.PathLike[str]) -> PointCloud:
     return PointCloud(points.astype(np.float64), colours=colours)
 
 
-def _check_size(path: str | os.PathLike[str], header) -> None:
+def _check_size(path: str | os.PathLike[str], header: Any) -> None:
     size = os.path.getsize(path) - header.offset_to_point_data
     record = header.point_format.size
     # LAZ rarely gets below a bit per value; a hundredth of the raw size is beyond it.
@@ -51,7 +52,7 @@ def _check_size(path: str | os.PathLike[str], header) -> None:
         )
 
 
-def _colours(data) -> np.ndarray | None:
+def _colours(data: Any) -> np.ndarray | None:
     if "red" not in data.point_format.dimension_names:
         return None
     channels = [np.asarray(data[name]) for name in ("red", "green", "blue")]

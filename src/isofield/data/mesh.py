@@ -1,4 +1,4 @@
-"""Mesh files -> Mesh: PLY by our own parser, OBJ, OFF, STL, GLB and GLTF through trimesh."""
+"""Mesh files -> Mesh: PLY, GLB and GLTF by our own parsers, OBJ, OFF and STL through trimesh."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.data.columns import cloud_from_columns
-from isofield.data.glb import srgb_from_linear
+from isofield.data.gltf import join, read_gltf
 from isofield.data.ply import Table, read_ply
 from isofield.errors import InputError
 from isofield.geometry import Mesh
@@ -29,13 +29,16 @@ def read_mesh(path: str | os.PathLike[str]) -> Mesh:
     path = Path(path)
     form = format_of(path)
     if form == "ply":
-        return _checked(_from_ply(path), path)
+        return checked(_from_ply(path), path)
+    if form in ("glb", "gltf"):
+        return checked(read_gltf(path), path)
     if form not in MESHES:
         raise InputError(f"{path} holds no mesh; meshes are read from .ply, .{', .'.join(MESHES)}.")
-    return _checked(_through_trimesh(path, form), path)
+    return checked(_through_trimesh(path, form), path)
 
 
-def _checked(mesh: Mesh, path: Path) -> Mesh:
+def checked(mesh: Mesh, path: Path) -> Mesh:
+    """The mesh without vertices that are not finite; raises InputError if faces name vertices not there."""
     if len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices)):
         raise InputError(f"{path} is damaged: its faces name vertices that are not there.")
     finite = (np.abs(mesh.vertices) < 1e150).all(axis=1)
@@ -78,90 +81,42 @@ def _through_trimesh(path: Path, form: str) -> Mesh:
     import trimesh
 
     try:
-        scene = trimesh.load_scene(path, process=False)
-        parts = [_part(geometry, form) for geometry in scene.dump() if isinstance(geometry, trimesh.Trimesh)]
-        points = [np.asarray(g.vertices) for g in scene.dump() if not isinstance(g, trimesh.Trimesh)]
+        loaded = trimesh.load(path, process=False)
+        geometries = loaded.dump() if isinstance(loaded, trimesh.Scene) else [loaded]
+        parts = [_part(geometry) for geometry in geometries]
     except Exception as error:  # its parsers raise whatever they stumble over
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")[:120]
         raise InputError(f"{path} cannot be read as {form.upper()}: {reason}.") from error
-    if not parts and points:
-        return Mesh(np.concatenate(points).astype(np.float64), np.empty((0, 3), np.int64))
-    if not parts:
+    if not sum(len(part.vertices) for part in parts):
         raise InputError(f"{path} holds neither faces nor vertices.")
-    mesh = _joined(parts)
+    mesh = join(parts)
     return _welded(mesh) if form == "stl" else mesh
 
 
-def _part(geometry: Any, form: str) -> Mesh:
-    normals = geometry._cache.cache.get("vertex_normals")  # as read; the property would make them up
+def _part(geometry: Any) -> Mesh:
     vertices = np.asarray(geometry.vertices, np.float64)
-    if normals is not None and len(normals) != len(vertices):
-        normals = None
-    return Mesh(
-        vertices,
-        np.asarray(geometry.faces, np.int64).reshape(-1, 3),
-        None if normals is None else np.asarray(normals, np.float64),
-        _colours(geometry, form),
-    )
+    if not hasattr(geometry, "faces"):  # an OBJ or OFF can be a bare list of vertices
+        return Mesh(vertices.reshape(-1, 3), np.empty((0, 3), np.int64))
+    normals = geometry._cache.cache.get("vertex_normals")  # as read; the property would make them up
+    faces = np.asarray(geometry.faces, np.int64).reshape(-1, 3)
+    if normals is not None and len(normals) == len(vertices):
+        return Mesh(vertices, faces, np.asarray(normals, np.float64), _colours(geometry))
+    return Mesh(vertices, faces, None, _colours(geometry))
 
 
-def _colours(geometry: Any, form: str) -> Float[np.ndarray, "v 3"] | None:
-    """Texture, vertex colours or the material's colour, in this order; None if there is neither."""
+def _colours(geometry: Any) -> Float[np.ndarray, "v 3"] | None:
+    """Texture, the material's colour or vertex colours; None if the file has none of them."""
     visual = geometry.visual
-    linear = form in ("glb", "gltf")
-    n = len(geometry.vertices)
     if visual.kind == "texture":
-        own = visual.vertex_attributes.get("color")
-        if own is not None and len(own) == n and visual.uv is None:
-            return _plain(own, linear)
-        if visual.uv is not None and _has_image(visual.material):
+        if not visual.material.kwargs:  # texture coordinates without a material: trimesh makes one up
+            return None
+        if visual.uv is not None and getattr(visual.material, "image", None) is not None:
             return np.asarray(visual.to_color().vertex_colors, np.float64)[:, :3] / 255
-        base = np.asarray(visual.material.main_color, np.float64)[:3] / 255
-        return (
-            np.tile(srgb_from_linear(base[None]) if linear else base, (n, 1))
-            if _says_colour(visual)
-            else None
-        )
+        colour = np.asarray(visual.material.main_color, np.float64)[:3] / 255
+        return np.tile(colour, (len(geometry.vertices), 1)) if np.ptp(colour) > 0 else None
     if visual.kind in ("vertex", "face"):
-        return _plain(visual.vertex_colors, linear)
+        return np.asarray(visual.vertex_colors, np.float64)[:, :3] / 255
     return None
-
-
-def _has_image(material: Any) -> bool:
-    return (
-        getattr(material, "image", None) is not None
-        or getattr(material, "baseColorTexture", None) is not None
-    )
-
-
-def _says_colour(visual: Any) -> bool:
-    """Whether the material has a colour of its own: trimesh fills in a grey otherwise."""
-    material = visual.material
-    return getattr(material, "baseColorFactor", None) is not None or "Kd" in getattr(material, "kwargs", {})
-
-
-def _plain(colours: np.ndarray, linear: bool) -> Float[np.ndarray, "v 3"]:
-    colours = np.asarray(colours)
-    top = np.iinfo(colours.dtype).max if colours.dtype.kind in "iu" else 1.0
-    colours = np.clip(colours[:, :3].astype(np.float64) / top, 0, 1)
-    return srgb_from_linear(colours) if linear else colours
-
-
-def _joined(parts: list[Mesh]) -> Mesh:
-    """All parts as one mesh; an attribute stays if every part has it."""
-    counts = np.cumsum([0] + [len(part.vertices) for part in parts])
-    faces = np.concatenate([part.faces + start for part, start in zip(parts, counts, strict=False)])
-
-    def all_of(arrays: list[np.ndarray | None]) -> np.ndarray | None:
-        there = [a for a in arrays if a is not None]
-        return np.concatenate(there) if len(there) == len(arrays) else None
-
-    return Mesh(
-        np.concatenate([part.vertices for part in parts]),
-        faces,
-        all_of([part.normals for part in parts]),
-        all_of([part.colours for part in parts]),
-    )
 
 
 def _welded(mesh: Mesh) -> Mesh:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -86,7 +87,8 @@ def read_header(path: str | os.PathLike[str]) -> Header:
     if not head.startswith(b"ply") or end is None:
         raise InputError(f"{path} has no complete PLY header: it should end with a line 'end_header'.")
     lines = head[: end.start()].decode("ascii", "replace").splitlines()[1:]
-    order, elements = "?", []
+    order = "?"
+    elements: list[tuple[str, int, list[Property]]] = []
     for words in (line.split() for line in lines):
         match words:
             case [] | ["comment" | "obj_info", *_]:
@@ -166,7 +168,7 @@ class _Binary:
         lengths = self._lengths(element, self.at)
         if lengths is None:
             raise _cut_off(self.path, element, 0)
-        fields = []
+        fields: list[tuple[Any, ...]] = []
         for i, p in enumerate(element.properties):
             if p.length:
                 fields.append((f"n{i}", self.order + p.length))

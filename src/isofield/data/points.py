@@ -70,9 +70,8 @@ def read_point_file(path: str | os.PathLike[str], count: int = SAMPLES, seed: in
 
 
 def _reader(form: str) -> Callable[[Path], PointCloud]:
-    return {
-        "ply": _from_ply, "pcd": read_pcd, "text": read_text, "npy": read_npy, "npz": read_npz, "las": read_las,
-    }[form]  # fmt: skip
+    readers = {"ply": _from_ply, "pcd": read_pcd, "text": read_text, "npy": read_npy, "npz": read_npz}
+    return readers.get(form, read_las)
 
 
 def _from_ply(path: Path) -> PointCloud:

@@ -146,8 +146,8 @@ def _rows(block: bytes, layout: Layout, path: object) -> Float[np.ndarray, "n k"
         block = b"\n".join(re.split(rb"#|//|%|!", line, maxsplit=1)[0] for line in lines)
     clean = _plain(block, layout)
     numbers = parse_numbers(clean, path)
-    lines = clean.count(b"\n") + (not clean.endswith(b"\n"))
-    if len(numbers) == lines * layout.columns:
+    count = clean.count(b"\n") + (not clean.endswith(b"\n"))
+    if len(numbers) == count * layout.columns:
         return numbers.reshape(-1, layout.columns)
     return _checked_rows(clean, numbers, layout, path)
 
@@ -173,7 +173,7 @@ def _checked_rows(
     for row, width in enumerate(widths, 1):
         if width not in (0, layout.columns):
             raise InputError(
-                f"{path} has {width} numbers in row {row} of its data, but {layout.columns} in the first one; "
+                f"{path} has {width} numbers in row {row} of its data, but {layout.columns} in the first; "
                 "is the file complete?"
             )
     return numbers.reshape(-1, layout.columns)

@@ -12,13 +12,13 @@ from jaxtyping import Bool, Float, Int
 from isofield.observation import PointCloud
 from isofield.ops.cells import cell_keys, one_per_cell
 
-PLACES = 8_000
+PLACES = 5_000
 """Points at which local things are measured."""
 NEAR = 32
 """Neighbours of a local fit: more than five times the unknowns of a quadric."""
 MOST = 1_000_000
 """Points in the search tree; of larger clouds whole blocks are taken, so that the spacing stays."""
-EVEN = 30_000
+EVEN = 20_000
 """Points, about, that remain to look for edges of the surface."""
 GAP, STRICT_GAP = 2.09, 2.6
 """Free angle around a point, in radians, beyond which it lies on an edge."""
@@ -53,6 +53,8 @@ class Survey:
     """The same by a stricter rule, which thin parts don't deceive but which misses short edges."""
     relief: float
     """Thinnest over longest principal extent: near 0 for sheets such as terrain."""
+    layers: float
+    """Height range (z) above one place, median over a map, to that of all: near 0 for terrain."""
     normals_agree: float | None = None
     """Share of neighbours whose normals point to the same side; None without normals."""
     normals_fit: float | None = None
@@ -107,6 +109,7 @@ def survey(cloud: PointCloud, seed: int = 0) -> Survey:
         rim=rim,
         rim_strict=strict,
         relief=_relief(points),
+        layers=_layers(centred, float(np.median(local.spacing))),
         **({} if cloud.normals is None else _normals(points, cloud.normals[part], local)),
     )
 
@@ -248,6 +251,20 @@ def _relief(points: Float[np.ndarray, "n 3"]) -> float:
     axes = np.linalg.svd(some.T @ some)[0]
     extents = np.ptp(some @ axes, axis=0)
     return float(extents.min() / extents.max())
+
+
+def _layers(points: Float[np.ndarray, "n 3"], spacing: float) -> float:
+    """On a map of 48 cells along its longer side; single points far off don't count."""
+    side = float(np.ptp(points[:, :2], axis=0).max())
+    heights = np.quantile(points[:: max(1, len(points) // 100_000), 2], (0.01, 0.99))
+    if not (side > 0 and heights[1] > heights[0]):
+        return 0.0
+    z = np.clip(points[:, 2], *heights)
+    keys = cell_keys(points * (1, 1, 0), max(side / 48, 4 * spacing))
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(keys[order]) > 0])
+    ranges = np.maximum.reduceat(z[order], starts) - np.minimum.reduceat(z[order], starts)
+    return float(np.median(ranges) / (heights[1] - heights[0]))
 
 
 def _normals(
