@@ -146,7 +146,8 @@ def _sample(model: Model, dataset: Path, settings: Settings, entry: Entry) -> En
     frame = {"loc": np.asarray(loc, np.float64), "scale": np.asarray(scale, np.float64)}
     files: dict[str, dict[str, np.ndarray]] = {
         "points.npz": _labelled(volume, judged.mesh) | frame,
-        "pointcloud.npz": {"points": np.float16(surface), "normals": np.float16(normals)} | frame,
+        "pointcloud.npz": {"points": surface.astype(np.float16), "normals": normals.astype(np.float16)}
+        | frame,
     }
     if settings.near:
         near = sampling.near_surface(judged.mesh, surface, settings.near, seed + 1, judged.crisp)
