@@ -2,8 +2,7 @@
 
 import shlex
 import warnings
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,13 +10,16 @@ import tyro
 
 from isofield.cli.console import Advance, Console
 from isofield.cli.options import Options
-from isofield.cli.run_record import peak_memory, run_record, write_record
+from isofield.cli.outcome import findings, table
+from isofield.cli.paths import Paths, check_readable, check_writable
+from isofield.cli.run_record import run_record, write_record
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
     from isofield.geometry import Mesh
     from isofield.observation import PointCloud
     from isofield.scene import Scene
+    from isofield.system import System
 
 GUESSES = {"start": 1.5, "read": 0.1, "reconstruct": 1.5, "extract": 0.8, "write": 0.1, "report": 0.4}
 """Seconds per stage for a few thousand points, for the time to go before anything is known."""
@@ -64,19 +66,6 @@ class Reconstruct:
     common: Options = field(default_factory=Options)
 
 
-@dataclass(frozen=True)
-class Paths:
-    """Where everything goes."""
-
-    mesh: Path
-    report: Path
-    record: Path
-
-    @classmethod
-    def beside(cls, mesh: Path) -> "Paths":
-        return cls(mesh, mesh.with_suffix(".report.html"), mesh.with_suffix(".run.json"))
-
-
 def run(args: Reconstruct) -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
     paths = _check_arguments(args)
@@ -86,14 +75,16 @@ def run(args: Reconstruct) -> int:
         for sentence in concerns(cloud):
             console.warn(sentence)
     with console.stage("start"):
-        system = _system(args)
+        name, system = _system(args)
     with console.stage("reconstruct"):
         scene = system.reconstruct(cloud)
     with console.stage("extract") as advance:
         mesh, resolution = _extract(args, scene, console, advance)
     with console.stage("write"):
-        _write_mesh(paths.mesh, mesh)
-    found = _findings(args, cloud, scene, mesh, resolution)
+        from isofield.data import write_mesh
+
+        write_mesh(paths.mesh, mesh)
+    found = findings(name, cloud, scene, mesh, resolution)
     if not args.no_report:
         with console.stage("report"):
             found["distances"] = _write_report(paths, args, cloud, mesh, found, console)
@@ -118,37 +109,12 @@ def _check_arguments(args: Reconstruct) -> Paths:
     if args.faces is not None and args.faces < 4:
         raise InputError(f"--faces {args.faces} is too few; a closed mesh has at least 4")
     _keep(args.keep)
-    _check_readable(args.scan)
+    check_readable(args.scan)
     if args.weights is not None:
-        _check_readable(args.weights)
+        check_readable(args.weights)
     output = args.output if args.output is not None else args.scan.with_suffix(".mesh.glb")
-    _check_writable(output, args.scan)
+    check_writable(output, args.scan)
     return Paths.beside(output)
-
-
-class _WouldWriteError(Exception):
-    """Ends a rehearsal of writing: the folder takes files, and the old one stays."""
-
-
-def _check_readable(path: Path) -> None:
-    if not path.exists():
-        raise InputError(f"there is no file {path}")
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give the file with the points")
-
-
-def _check_writable(output: Path, scan: Path) -> None:
-    from isofield.data import MESH_FORMATS, atomic_write
-
-    if output.suffix.lower() not in MESH_FORMATS:
-        known = ", ".join(MESH_FORMATS)
-        raise InputError(
-            f"{output}: meshes are not written as {output.suffix or 'nothing'}; choose one of {known}"
-        )
-    if output.exists() and output.samefile(scan):
-        raise InputError(f"{output} is the scan itself and would be overwritten; choose another name")
-    with suppress(_WouldWriteError), atomic_write(output):
-        raise _WouldWriteError
 
 
 def _keep(text: str) -> Literal["all", "largest"] | float:
@@ -187,22 +153,24 @@ def concerns(cloud: "PointCloud") -> list[str]:
     extent = np.ptp(cloud.points, axis=0)
     if extent.min() < 1e-3 * extent.max():
         found.append("the points lie almost in a plane: try --open for a surface without thickness")
-    centre = np.abs(cloud.points).max()
-    if centre > 1e5 * extent.max():
-        found.append(
-            "the coordinates are far from the origin compared with the size of the scan; "
-            "formats with 32-bit numbers (all but PLY and OBJ) will round them"
-        )
     return found
 
 
-def _system(args: Reconstruct) -> Any:
-    from isofield.systems import config_class, system_class
+def _system(args: Reconstruct) -> tuple[str, "System"]:
+    """Name and system, ready to reconstruct."""
+    from isofield.systems import SYSTEMS, config_class, system_class
 
-    name = AUTO if args.system == "auto" else args.system
     if args.weights is not None:
-        raise InputError(f"the system {name!r} takes no weights; leave out --weights")
-    return system_class(name)(config_class(name)())
+        from isofield.systems.stored import load_system
+
+        system = load_system(args.weights, None if args.system == "auto" else args.system)
+        kind = type(system)
+        return next(n for n, place in SYSTEMS.items() if place == (kind.__module__, kind.__name__)), system
+    name = AUTO if args.system == "auto" else args.system
+    cls = system_class(name)
+    if hasattr(cls, "batches"):
+        raise InputError(f"the system {name!r} learns from data; give what it has learnt as --weights FILE")
+    return name, cls(config_class(name)()).eval()
 
 
 def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advance) -> "tuple[Mesh, int]":
@@ -210,7 +178,7 @@ def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advan
     from isofield.extract import extract_mesh
 
     if scene.inside is None:
-        raise InputError(f"the system {args.system!r} offers no surface for points")
+        raise InputError("this system offers no surface for points; choose another --system")
     resolution = _resolution(args, scene)
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always", UserWarning)
@@ -251,48 +219,9 @@ def _supported(mesh: "Mesh", scene: "Scene") -> "Mesh":
     if scene.confidence is None:
         raise InputError("this system does not know where the scan has no points; leave out --open")
     supported = query(scene.confidence, mesh.vertices) >= SUPPORTED
+    if not supported.any():
+        raise InputError("the scan supports no part of the surface; leave out --open")
     return mesh.with_faces(supported[mesh.faces].all(axis=1))
-
-
-def _findings(
-    args: Reconstruct, cloud: "PointCloud", scene: "Scene", mesh: "Mesh", resolution: int
-) -> dict[str, Any]:
-    """What the record says about this reconstruction."""
-    back = scene.world_from_scene
-    cell = float(scene.box.extent.max()) * back.scale / resolution
-    return {
-        "system": AUTO if args.system == "auto" else args.system,
-        "points": {
-            "count": len(cloud),
-            "normals": cloud.normals is not None,
-            "colours": cloud.colours is not None,
-        },
-        "mesh": _checks(mesh),
-        "resolution": {"cells": resolution, "cell": cell},
-        "normalisation": {
-            "world_from_scene": {
-                "scale": back.scale,
-                "rotation": back.rotation.tolist(),
-                "translation": back.translation.tolist(),
-            }
-        },
-        "notes": dict(scene.notes),
-    }
-
-
-def _checks(mesh: "Mesh") -> dict[str, Any]:
-    """All checks of the mesh, verdicts first."""
-    from isofield.geometry.mesh_checks import check_mesh
-
-    checks = check_mesh(mesh)
-    verdicts = ("is_closed", "is_manifold", "is_oriented", "genus")
-    return {name: getattr(checks, name) for name in verdicts} | asdict(checks)
-
-
-def _write_mesh(path: Path, mesh: "Mesh") -> None:
-    from isofield.data import write_mesh
-
-    write_mesh(path, mesh)
 
 
 def _write_report(
@@ -332,25 +261,8 @@ def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Con
         **found,
     )
     write_record(paths.record, record)
-    console.finish(f"{args.scan.name} is a mesh", _rows(paths, args, found, console), record)
-
-
-def _rows(paths: Paths, args: Reconstruct, found: dict[str, Any], console: Console) -> dict[str, str]:
-    mesh, memory = found["mesh"], peak_memory()
-    rows = {
-        "mesh": str(paths.mesh),
-        "report": "none" if args.no_report else str(paths.report),
-        "record": str(paths.record),
-        "points": f"{found['points']['count']:,}",
-        "vertices": f"{mesh['vertices']:,}",
-        "faces": f"{mesh['faces']:,}",
-        "closed": "yes" if mesh["is_closed"] else "no",
-        "cell": f"{found['resolution']['cell']:.4g}",
-        "seconds": f"{sum(console.timings.values()):.1f}",
-    }
-    if memory is not None:
-        rows["peak memory"] = f"{memory / 2**20:,.0f} MiB"
-    return rows
+    rows = table(paths, found, sum(console.timings.values()), report=not args.no_report)
+    console.finish(f"{args.scan.name} is a mesh", rows, record)
 
 
 def words(args: Reconstruct) -> list[str]:
