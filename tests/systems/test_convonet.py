@@ -224,7 +224,7 @@ def test_impossible_configs_are_named(change, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["planes", "grid", "voxel grid", "points"])
+@pytest.mark.parametrize("name", ["planes", "plane", "grid", "combined", "voxel grid"])
 def test_a_sphere_is_learned(name):
     config = VARIANTS[name]
     torch.manual_seed(0)
