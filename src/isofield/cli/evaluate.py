@@ -1,7 +1,6 @@
 """`isofield evaluate`: meshes, or a system on a data set, measured against the truth."""
 
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -224,22 +223,13 @@ def _reconstructions_of(args: Evaluate) -> Callable[["Item"], Callable[[dict[str
     from isofield.data import write_mesh
     from isofield.extract import extract_mesh
     from isofield.metrics import iou
-    from isofield.observation import PointCloud
     from isofield.ops.query import query
 
     system = _system(args)
 
-    def observe(item: "Item") -> PointCloud:
-        cloud = item.cloud()
-        draw = np.random.default_rng(zlib.crc32(f"{args.common.seed}/{item.name}".encode()))
-        few = args.points <= len(cloud)
-        seen = cloud[draw.choice(len(cloud), args.points, replace=not few)]
-        noisy = seen.points + args.noise * draw.standard_normal(seen.points.shape)
-        return PointCloud(noisy, seen.normals if args.normals else None)
-
     def predict(item: "Item") -> Callable[[dict[str, Any]], "Mesh"]:
         def mesh(row: dict[str, Any]) -> "Mesh":
-            observation = observe(item)
+            observation = item.scan(args.points, args.noise, args.common.seed, args.normals)
             start, cpu = time.perf_counter(), time.process_time()
             scene = system.reconstruct(observation)
             if scene.inside is None:

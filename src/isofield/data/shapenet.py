@@ -11,6 +11,7 @@ Points are in the unit box: x_unit = (x - loc) / scale.
 """
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,24 @@ class Item:
         if len(normals) != len(points):
             raise InputError(f"{path}: {len(normals)} normals do not fit {len(points)} points")
         return PointCloud(points, normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12))
+
+    def scan(self, count: int, noise: float, seed: int = 0, with_normals: bool = False) -> PointCloud:
+        """A sparse noisy draw of the cloud, as systems are measured on; the same for the same seed.
+
+        Args:
+            count: Points, all different unless the cloud has fewer.
+            noise: Standard deviation in units of the longest edge of the object's box.
+            seed: Mixed with the model's name, so that models differ in their noise.
+            with_normals: Keep the normals of the cloud.
+
+        Raises:
+            InputError: As `cloud`.
+        """
+        cloud = self.cloud()
+        draw = np.random.default_rng(zlib.crc32(f"{seed}/{self.name}".encode()))
+        seen = cloud[draw.choice(len(cloud), count, replace=count > len(cloud))]
+        points = seen.points + noise * draw.standard_normal(seen.points.shape)
+        return PointCloud(points, seen.normals if with_normals else None)
 
     def world_from_unit(self, file: str = "pointcloud.npz") -> Similarity:
         """The way back to the frame of the original mesh.
