@@ -32,6 +32,7 @@ def share(value: float) -> str:
 
 
 def kind(file: "PointFile", checks: "MeshChecks | None") -> str:
+    """Format and counts."""
     if checks is not None:
         drawn = f"{len(file.cloud):,} points drawn from its faces"
         return f"{file.kind}, {checks.vertices:,} vertices, {checks.faces:,} faces; looked at: {drawn}"
@@ -40,6 +41,7 @@ def kind(file: "PointFile", checks: "MeshChecks | None") -> str:
 
 
 def extent(survey: "Survey") -> str:
+    """Lengths along the axes, and where the middle is."""
     size = " x ".join(number(e) for e in survey.extent)
     centre = ", ".join(number((a + b) / 2) for a, b in zip(survey.low, survey.high, strict=True))
     return f"{size}, around ({centre})"
@@ -70,15 +72,19 @@ def _metric(metres: float) -> str:
 
 
 def spacing(survey: "Survey") -> str:
-    text = f"{number(survey.spacing)} between points ({number(max(survey.extent) / survey.spacing)} along the extent)"
+    """How far points are apart, and how evenly."""
+    along = number(max(survey.extent) / survey.spacing)
+    text = f"{number(survey.spacing)} between points ({along} along the extent)"
     if survey.unevenness > 2.5:
-        text += f"; uneven: {number(survey.unevenness)} times wider where points are sparse than where they are dense"
+        ratio = number(survey.unevenness)
+        text += f"; uneven: {ratio} times wider where points are sparse than where they are dense"
     if survey.nearest < 0.2 * survey.spacing:
-        text += f"; the nearest neighbour is at {number(survey.nearest)}, so points come in clumps or lines"
+        text += f"; the nearest point is at {number(survey.nearest)}: points come in clumps or lines"
     return text
 
 
 def noise(survey: "Survey") -> str:
+    """How far points stand off the surface, against their spacing."""
     if np.isnan(survey.noise):
         return "too few points to tell"
     ratio = survey.noise / survey.spacing
@@ -89,6 +95,7 @@ def noise(survey: "Survey") -> str:
 
 
 def outliers(survey: "Survey") -> str:
+    """Points that belong to no surface."""
     if survey.outliers == 0:
         return "none found"
     part = share(survey.outliers)
@@ -98,6 +105,7 @@ def outliers(survey: "Survey") -> str:
 
 
 def duplicates(survey: "Survey") -> str:
+    """Points that are there twice."""
     if not survey.duplicates:
         return "none"
     part = share(survey.duplicates / survey.points)
@@ -105,12 +113,14 @@ def duplicates(survey: "Survey") -> str:
 
 
 def normals(survey: "Survey") -> str:
+    """Whether the file brings normals that can be trusted."""
     if survey.normals_agree is None or survey.normals_fit is None or survey.normals_out is None:
         return "none; reconstruct finds them itself"
     if survey.normals_fit < 0.8:
         return "there, but most don't stand upright on the surface: better left out"
     if survey.normals_agree < 0.9:
-        return f"there, but not consistent: only {share(survey.normals_agree)} of neighbours agree about the outside"
+        part = share(survey.normals_agree)
+        return f"there, but not consistent: only {part} of neighbours agree about the outside"
     text = f"there and consistent ({share(survey.normals_agree)} of neighbours agree)"
     if survey.closedness == "open" or abs(survey.normals_out) < 0.2:
         return text
@@ -118,6 +128,7 @@ def normals(survey: "Survey") -> str:
 
 
 def surface(survey: "Survey", checks: "MeshChecks | None") -> str:
+    """Open or closed, and how we know."""
     if checks is not None and checks.is_closed:
         return "closed: every edge of the mesh has two faces"
     if survey.relief < 1e-3:

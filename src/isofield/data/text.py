@@ -21,7 +21,7 @@ ALIASES = {
     "easting": "x", "e": "x", "northing": "y", "n": "y", "elevation": "z", "height": "z", "altitude": "z",
     "pos_x": "x", "pos_y": "y", "pos_z": "z", "position_x": "x", "position_y": "y", "position_z": "z",
     "coord_x": "x", "coord_y": "y", "coord_z": "z", "rf": "red", "gf": "green", "bf": "blue",
-    "normal x": "nx", "normal y": "ny", "normal z": "nz", "n_x": "nx", "n_y": "ny", "n_z": "nz",
+    "normalx": "nx", "normaly": "ny", "normalz": "nz", "n_x": "nx", "n_y": "ny", "n_z": "nz",
 }  # fmt: skip
 
 
@@ -118,9 +118,8 @@ def _names(header: bytes | None, columns: int) -> tuple[str, ...] | None:
     if header is None:
         return None
     text = header.decode("latin-1").strip().lstrip("#/%!").strip()
-    words = [
-        re.sub(r"[\"'\s]|\(.*?\)|\[.*?\]", "", word).lower() for word in re.split(r"[;,\t]|\s+", text) if word
-    ]
+    parts = re.split(r"[;,\t]", text) if re.search(r"[;,\t]", text) else text.split()
+    words = [re.sub(r"[\"'\s]|\(.*?\)|\[.*?\]", "", part).lower() for part in parts]
     names = tuple(ALIASES.get(word, word) for word in words)
     return names if len(names) == columns and {"x", "y", "z"} <= set(names) else None
 
@@ -166,7 +165,7 @@ def _plain(block: bytes, layout: Layout) -> bytes:
 
 
 def _checked_rows(
-    clean: bytes, numbers: Float[np.ndarray, " n"], layout: Layout, path: object
+    clean: bytes, numbers: Float[np.ndarray, " m"], layout: Layout, path: object
 ) -> Float[np.ndarray, "n k"]:
     """Rows of a text that has blank lines; names the first row that is too short or too long."""
     widths = [len(line.split()) for line in clean.splitlines()]
