@@ -35,7 +35,9 @@ def branches(draw: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray, fl
         start = -end + 2 * end * draw.random()
         tips.append((start, body * draw.uniform(0.25, 0.6), draw.standard_normal(3)))
     for _ in range(draw.integers(4, 24)):
-        start, radius, heading = tips.pop(draw.integers(len(tips))) if tips else (end, body / 2, draw.standard_normal(3))
+        start, radius, heading = (
+            tips.pop(draw.integers(len(tips))) if tips else (end, body / 2, draw.standard_normal(3))
+        )
         heading = heading / np.linalg.norm(heading) + 0.5 * draw.standard_normal(3)
         stop = start + heading / np.linalg.norm(heading) * draw.uniform(0.06, 0.25)
         thin = max(radius * draw.uniform(0.55, 0.95), 0.012)
@@ -102,7 +104,10 @@ def main() -> None:
         path = folder / f"organic-{seed:03d}.ply"
         if not path.exists():
             creature = Creature(seed)
-            write_mesh(path, extract_mesh(creature.inside, creature.box, resolution=arguments.resolution, keep="largest"))
+            write_mesh(
+                path,
+                extract_mesh(creature.inside, creature.box, resolution=arguments.resolution, keep="largest"),
+            )
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from isofield.ops.spline_grid import SplineGrid
 
+
 class GaussSolver:
     """Gauss fields of weighted normals at fixed points, on a periodic grid.
 
@@ -37,10 +38,14 @@ class GaussSolver:
         smooth = torch.exp(self.k2 * (-0.5 * (blur / self.side) ** 2))
         return smooth / self.k2 * self.side**3
 
-    def solve(self, source: Float[Tensor, "r r r"], kernel: Float[Tensor, "r r r2"]) -> Float[Tensor, "r r r"]:
+    def solve(
+        self, source: Float[Tensor, "r r r"], kernel: Float[Tensor, "r r r2"]
+    ) -> Float[Tensor, "r r r"]:
         return torch.fft.irfftn(torch.fft.rfftn(source) * kernel, s=source.shape)
 
-    def indicator(self, vectors: Float[Tensor, "n 3"], kernel: Float[Tensor, "r r r2"]) -> Float[Tensor, "r r r"]:
+    def indicator(
+        self, vectors: Float[Tensor, "n 3"], kernel: Float[Tensor, "r r r2"]
+    ) -> Float[Tensor, "r r r"]:
         """Smoothed indicator of the surface whose area vectors are given, up to a constant."""
         return self.solve(self.splines.splat_divergence(vectors), kernel)
 

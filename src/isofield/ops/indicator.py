@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from isofield.ops.gauss import GaussSolver, orient, settle
+from isofield.ops.gauss import GaussSolver, interpolate_level, orient, settle
 from isofield.ops.neighbourhood import Neighbourhood, neighbourhood
 from isofield.ops.spline_grid import SplineGrid
 
@@ -52,26 +52,34 @@ def solve_indicator(
     area: Float[Tensor, " n"],
     side: int,
     blur: float,
+    reach: float,
+    damping: float = 1.0,
+    iterations: int = 6,
 ) -> Indicator:
-    """Indicator of the surface through oriented points, smoothed by a Gaussian of `blur` cells.
+    """Indicator of the surface through oriented points.
 
-    Its zero is the mean over the points, by area.
+    Smoothed by a Gaussian of `blur` cells, then screened with bumps of `reach` cells: the
+    level, its mean over the points by area, is interpolated at each of them.
     """
     solver = GaussSolver(points, side)
     chi = solver.indicator(normals * area[:, None], solver.kernel(blur))
     level = (solver.splines.gather(chi) * area).sum() / area.sum()
-    return Indicator(chi - level)
+    return Indicator(interpolate_level(solver, chi, level, reach, damping, iterations) - level)
 
 
-def indicator_of(points: Float[Tensor, "n 3"], side: int, smooth: float = 0.35) -> tuple[Indicator, Tensor, Neighbourhood]:
+def indicator_of(
+    points: Float[Tensor, "n 3"], side: int, smooth: float = 0.7, reach: float = 1.0
+) -> tuple[Indicator, Float[Tensor, "n 3"], Neighbourhood]:
     """Indicator, outward normals and neighbourhoods of an unoriented cloud in the unit cube.
 
     Args:
         points: Away from the cube's faces.
         side: Cells of the indicator's grid.
         smooth: Standard deviation of the smoothing, in point spacings.
+        reach: Standard deviation of the screening bumps, in point spacings.
     """
     near = neighbourhood(points)
     normals = oriented_normals(points, near)
-    blur = max(smooth * near.spacing * side, 0.6)
-    return solve_indicator(points, normals, near.area, side, blur), normals, near
+    cells = near.spacing * side
+    chi = solve_indicator(points, normals, near.area, side, max(smooth * cells, 0.6), max(reach * cells, 0.8))
+    return chi, normals, near

@@ -64,7 +64,9 @@ class SplineGrid:
             middle = x.round()
             weight, slope = bspline_weights(x - middle)
             near = (middle.long()[:, :, None] + torch.arange(-1, 2)) % side  # (n 3 3)
-            index = (near[:, 0, :, None, None] * side + near[:, 1, None, :, None]) * side + near[:, 2, None, None, :]
+            index = (near[:, 0, :, None, None] * side + near[:, 1, None, :, None]) * side + near[
+                :, 2, None, None, :
+            ]
             yield part, index.reshape(len(x), 27), weight, slope
 
     def _empty(self) -> Float[Tensor, " cells"]:
@@ -89,7 +91,9 @@ def _outer(weight: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 27"]:
     return w.reshape(len(w), 27)
 
 
-def _replace(weight: Float[Tensor, "n 3 3"], slope: Float[Tensor, "n 3 3"], axis: int) -> Float[Tensor, "n 3 3"]:
+def _replace(
+    weight: Float[Tensor, "n 3 3"], slope: Float[Tensor, "n 3 3"], axis: int
+) -> Float[Tensor, "n 3 3"]:
     """The weights with one axis differentiated."""
     out = weight.clone()
     out[:, axis] = slope[:, axis]

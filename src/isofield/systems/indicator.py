@@ -50,10 +50,13 @@ class IndicatorNet(System):
         self.encoder = SolvedEncoder(config.hidden, config.widths, config.features)
         self.field = CorrectionField(config.features, config.width, config.blocks)
 
-    def losses(self, batch: SolvedBatch) -> dict[str, Float[Tensor, ""]]:
+    def logits(self, batch: SolvedBatch) -> Float[Tensor, "b m"]:
+        """Logits of occupancy at the batch's points."""
         condition = self.encoder(batch.clouds)
-        logits = self.field(batch.points, batch.indicator, condition, condition.side)
-        return {"occupancy": bernoulli(logits.float(), batch.inside)}
+        return self.field(batch.points, batch.indicator, condition, condition.side)
+
+    def losses(self, batch: SolvedBatch) -> dict[str, Float[Tensor, ""]]:
+        return {"occupancy": bernoulli(self.logits(batch).float(), batch.inside)}
 
     @classmethod
     def batches(cls, config: IndicatorNetConfig, data: Path, seed: int, size: int) -> SolvedSource:

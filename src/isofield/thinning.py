@@ -3,7 +3,6 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from isofield.data.columns import unit_normals
 from isofield.observation import PointCloud
 from isofield.ops.cells import cell_keys
 
@@ -50,5 +49,5 @@ def _means(
 
 
 def _unit(normals: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
-    unit = unit_normals(normals)
-    return np.zeros_like(normals) if unit is None else unit
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.where(length > 1e-12, normals / np.maximum(length, 1e-12), 0.0)

@@ -1,0 +1,197 @@
+"""A point cloud in any frame -> its solved indicator, ready for a Scene or a network.
+
+    clean (outliers, thinning, noise) -> unit cube -> orientation -> Poisson, screened
+
+What the grid can use decides what is kept: clouds denser than the finest grid, or noisier than
+they are dense, are averaged in cells first.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.spatial import cKDTree
+from torch import Tensor
+
+from isofield.geometry import Box, Similarity
+from isofield.observation import PointCloud, unit_from_world
+from isofield.ops.gauss import GaussSolver, settle
+from isofield.ops.indicator import MARGIN, Indicator, even, oriented_normals, solve_indicator
+from isofield.ops.neighbourhood import Neighbourhood, neighbourhood
+from isofield.ops.outliers import outliers
+from isofield.scene import Colour, Confidence
+from isofield.thinning import grid_thin
+
+LARGEST = 512
+"""Cells along the finest grid: 512^3 floats are half a gigabyte."""
+NOISY = 0.36
+"""Scatter over spacing above which a cloud is noise rather than detail; clean ones have 0.15-0.3."""
+FEW = 30_000
+"""Points that decide the orientation of all others."""
+
+
+@dataclass(frozen=True)
+class SolvedCloud:
+    """What Gauss' theorem knows about a cloud."""
+
+    cloud: PointCloud
+    """The points used, in the scene's frame: the box of the input's points fills [-0.5, 0.5]."""
+    world_from_scene: Similarity
+    points: Float[Tensor, "n 3"]
+    """The same points in the unit cube of the solver."""
+    normals: Float[Tensor, "n 3"]
+    """Unit normals, outwards."""
+    near: Neighbourhood
+    notes: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def box(self) -> Box:
+        """The points' box with room for what lies beyond them."""
+        room = min(max(0.03, 3 * self.near.spacing * MARGIN), 0.1)
+        return Box.around(self.cloud.points).padded(room)
+
+    def confidence(self) -> Confidence:
+        """1 up to two spacings from the points, falling to 0 at six; 1/2 at four."""
+        tree, spacing = cKDTree(self.cloud.points), self.near.spacing * MARGIN
+
+        def at(p: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+            distance = torch.from_numpy(tree.query(p.numpy(), workers=-1)[0]).float()
+            return (1.5 - distance / (4 * spacing)).clamp(0, 1)
+
+        return at
+
+    def colour(self) -> Colour | None:
+        """Colour of the nearest points, weighted by their distance."""
+        if self.cloud.colours is None:
+            return None
+        tree, colours = cKDTree(self.cloud.points), torch.from_numpy(self.cloud.colours).float()
+
+        def at(p: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+            distance, index = tree.query(p.numpy(), min(4, len(colours)), workers=-1)
+            distance = torch.from_numpy(np.atleast_2d(distance.T).T).float()
+            weight = 1 / (distance**2 + (0.1 * self.near.spacing) ** 2)
+            weight = weight / weight.sum(1, keepdim=True)
+            return (colours[torch.from_numpy(np.atleast_2d(index.T).T)] * weight[..., None]).sum(1)
+
+        return at
+
+
+def cube(points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """From the scene's frame into the solver's unit cube."""
+    return points / MARGIN + 0.5
+
+
+def solve_cloud(cloud: PointCloud) -> SolvedCloud:
+    """Outliers dropped, density reduced to what can be used, normals found and turned outwards.
+
+    Raises:
+        ValueError: Fewer than ten points are left.
+    """
+    notes: dict[str, object] = {"points": len(cloud)}
+    scene_from_world = unit_from_world(cloud.points)
+    cloud = cloud.transformed(scene_from_world)
+    cell = 0.7 * MARGIN / LARGEST
+    if len(cloud) > 400_000:
+        cloud = grid_thin(cloud, cell)
+        notes["thinned"] = len(cloud)
+    stray = outliers(cloud.points)
+    if stray.any():
+        cloud = cloud[~stray]
+        notes["outliers"] = int(stray.sum())
+        again = unit_from_world(cloud.points)
+        cloud, scene_from_world = cloud.transformed(again), again @ scene_from_world
+    if len(cloud) < 10:
+        raise ValueError(f"only {len(cloud)} points are left without outliers; a surface needs at least ten")
+    cloud, points, near = without_noise(cloud, notes)
+    normals = outward_normals(cloud, points, near, notes)
+    notes["spacing"] = near.spacing * MARGIN / scene_from_world.scale
+    notes["scatter"] = float(near.scatter.median()) * MARGIN / scene_from_world.scale
+    return SolvedCloud(cloud, scene_from_world.inverse(), points, normals, near, notes)
+
+
+def without_noise(
+    cloud: PointCloud, notes: dict[str, object]
+) -> tuple[PointCloud, Float[Tensor, "n 3"], Neighbourhood]:
+    """The cloud averaged in cells that grow until the points lie on a surface rather than around it."""
+    for _ in range(8):
+        points = cube(torch.from_numpy(cloud.points)).float()
+        near = neighbourhood(points)
+        if float(near.scatter.median()) < NOISY * near.spacing or len(cloud) < 2_000:
+            break
+        cloud = grid_thin(cloud, 1.6 * near.spacing * MARGIN)
+        notes["averaged"] = len(cloud)
+    return cloud, points, near
+
+
+def outward_normals(
+    cloud: PointCloud, points: Float[Tensor, "n 3"], near: Neighbourhood, notes: dict[str, object]
+) -> Float[Tensor, "n 3"]:
+    """Unit normals: those given if their signs agree, else turned by sensors, else by Gauss fields."""
+    if cloud.normals is not None:
+        given = torch.from_numpy(cloud.normals).float()
+        known = given.norm(dim=1) > 0.5
+        agree = (
+            float(((given * near.normal).sum(1).abs() > 0.5)[known].float().mean()) if known.any() else 0.0
+        )
+        if known.all() and agree > 0.6 and consistent(points, given):
+            notes["orientation"] = "normals of the file"
+            return outside_out(points, given, near, notes)
+        notes["normals"] = "ignored: they disagree with the points or with each other"
+    if cloud.sensors is not None:
+        towards = torch.from_numpy(cloud.sensors - cloud.points).float()
+        notes["orientation"] = "sensor positions"
+        return torch.where((towards * near.normal).sum(1, keepdim=True) < 0, -near.normal, near.normal)
+    notes["orientation"] = "Gauss field"
+    if len(points) <= FEW:
+        return oriented_normals(points, near)
+    few = torch.from_numpy(np.sort(np.random.default_rng(0).choice(len(points), FEW, replace=False)))
+    sub = neighbourhood(points[few])
+    chosen = oriented_normals(points[few], sub)
+    solver = GaussSolver(points[few], even(2.3 / sub.spacing, 48, 128))
+    chi = solver.indicator(chosen * sub.area[:, None], solver.kernel(1.5))
+    all_points = GaussSolver(points, solver.side)
+    slope = (all_points.splines.gather_gradient(chi) * near.normal).sum(1, keepdim=True)
+    normals = torch.where(slope > 0, -near.normal, near.normal)
+    return settle(all_points, normals, near.area, (1.5, 1.0))
+
+
+def consistent(points: Float[Tensor, "n 3"], normals: Float[Tensor, "n 3"]) -> bool:
+    """Whether neighbouring normals mostly point to the same side."""
+    few = np.random.default_rng(0).choice(len(points), min(len(points), 4_000), replace=False)
+    _, nearest = cKDTree(points.numpy()).query(points[few].numpy(), 4)
+    same = (normals[few][:, None] * normals[torch.from_numpy(nearest[:, 1:])]).sum(2) > 0
+    return float(same.float().mean()) > 0.85
+
+
+def outside_out(
+    points: Float[Tensor, "n 3"],
+    normals: Float[Tensor, "n 3"],
+    near: Neighbourhood,
+    notes: dict[str, object],
+) -> Float[Tensor, "n 3"]:
+    """The normals, all turned round if they enclose the outside."""
+    solver = GaussSolver(points, 64)
+    chi = solver.indicator(normals * near.area[:, None], solver.kernel(1.0))
+    level = (solver.splines.gather(chi) * near.area).sum() / near.area.sum()
+    corners = chi[:: solver.side - 1, :: solver.side - 1, :: solver.side - 1].mean()
+    if corners > level:
+        notes["orientation"] = "normals of the file, turned round: they pointed inwards"
+        return -normals
+    return normals
+
+
+def indicator_for(solved: SolvedCloud) -> Indicator:
+    """The finest indicator that the points support."""
+    spacing = solved.near.spacing
+    side = even(min(2.3 / spacing, max(128.0, 0.9 / spacing)), 64, LARGEST)
+    cells = spacing * side
+    return solve_indicator(
+        solved.points,
+        solved.normals,
+        solved.near.area,
+        side,
+        blur=max(0.7 * cells, 0.7),
+        reach=max(1.0 * cells, 1.5 if cells < 1.5 else 0.8),
+        iterations=6 if cells > 1.5 else 8,
+    )
