@@ -116,6 +116,34 @@ def test_saved_and_loaded_it_is_the_same(config, tmp_path):
         assert other.state_dict()[key].equal(tensor), key
 
 
+@pytest.mark.parametrize(
+    ("name", "config", "change", "message"),
+    [
+        (
+            "convonet",
+            TINY,
+            lambda t: t.pop("field.lift.bias"),
+            r"don't fit its config, first 'field\.lift\.bias'",
+        ),
+        ("convonet", replace(TINY, channels=4), lambda t: None, "don't fit its config"),
+        ("convonet", {"channel": 8}, lambda t: None, "has the field 'channel', unknown here"),
+        ("tomorrow", TINY, lambda t: None, "weights of the system 'tomorrow'"),
+    ],
+)
+def test_weights_that_do_not_fit(tmp_path, name, config, change, message):
+    tensors = ConvONet(TINY).state_dict()
+    change(tensors)
+    save_weights(tmp_path / "w.safetensors", name, config, tensors)
+    with pytest.raises(InputError, match=message):
+        load_system(tmp_path / "w.safetensors")
+
+
+def test_weights_of_another_system_than_wanted(tmp_path):
+    save_weights(tmp_path / "w.safetensors", "convonet", TINY, ConvONet(TINY).state_dict())
+    with pytest.raises(InputError, match="'convonet', not of gauss"):
+        load_system(tmp_path / "w.safetensors", "gauss")
+
+
 def test_loss_sums_points_and_averages_the_batch():
     system, both = lively(TINY), batch(TINY)
     logits = system.field(both.points, system.encoder(both.cloud))
