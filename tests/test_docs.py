@@ -1,0 +1,83 @@
+"""The documentation says what is: commands run, links lead somewhere, no option is forgotten."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from isofield.cli import VERBS, main
+from isofield.data import read_points, write_points
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The words of every command in the page's `shell` blocks."""
+    blocks = re.findall(r"```shell\n(.*?)```", page.read_text(), re.S)
+    return [shlex.split(line) for block in blocks for line in block.splitlines() if line]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading).strip().lower().replace(" ", "-") for heading in headings}
+
+
+def test_quick_start_runs(tmp_path, monkeypatch, capsys):
+    for folder in ("examples", "out"):
+        (tmp_path / folder).mkdir()
+    # A tenth of the points: the words are what is tested here, and time is dear.
+    write_points(tmp_path / "examples" / "scan.ply", read_points(ROOT / "examples" / "scan.ply")[::10])
+    monkeypatch.chdir(tmp_path)
+    found = commands(ROOT / "docs" / "quickstart.md")
+    assert len(found) > 5
+    for words in found:
+        assert words[0] == "isofield"
+        assert main(words[1:]) == 0, (words, capsys.readouterr().err)
+        for k, word in enumerate(words):
+            if word == "-o":
+                assert Path(words[k + 1]).stat().st_size > 1000
+    assert (tmp_path / "out" / "mesh.report.html").exists()
+
+
+def test_commands_page_is_the_command_line():
+    made = runpy.run_path(str(ROOT / "docs" / "make_commands.py"))["page"]()
+    assert (ROOT / "docs" / "commands.md").read_text() == made, "run: python docs/make_commands.py"
+    for name in VERBS:
+        assert f"## isofield {name}\n" in made
+
+
+def test_readme_names_every_verb():
+    text = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"^\| `isofield (\w+)`", text, re.M)) == set(VERBS)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors(target), link
+
+
+def test_options_in_the_docs_exist():
+    known = set(re.findall(r"`(--[\w-]+)", (ROOT / "docs" / "commands.md").read_text()))
+    foreign = {"--help", "--version", "--fetch", "--nproc-per-node", "--nnodes", "--standalone"}
+    for page in PAGES:
+        for line in page.read_text().splitlines():
+            if "isofield" in line and "pip " not in line and "python " not in line:
+                assert set(re.findall(r"(?<!\w)(--[a-z][\w-]*)", line)) <= known | foreign, (page.name, line)
+
+
+def test_navigation_names_every_page():
+    text = (ROOT / "mkdocs.yml").read_text()
+    nav = yaml.safe_load(text)["nav"]
+    listed = {path for entry in nav for path in entry.values()}
+    assert listed == {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("**/*.md")}
