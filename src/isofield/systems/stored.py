@@ -26,9 +26,9 @@ def load_system(path: Path, expected: str | None = None) -> System:
         raise InputError(f"{path} holds weights of the system {stored.system!r}, not of {wanted}")
     config = config_from_json(config_class(stored.system), stored.config, path)
     system = system_class(stored.system)(config)
-    wanted = {name: tensor.shape for name, tensor in system.state_dict().items()}
+    asked = {name: tensor.shape for name, tensor in system.state_dict().items()}
     found = {name: tensor.shape for name, tensor in stored.tensors.items()}
-    if wrong := sorted(name for name in wanted | found if wanted.get(name) != found.get(name)):
+    if wrong := sorted(name for name in asked | found if asked.get(name) != found.get(name)):
         raise InputError(
             f"{path}: its weights don't fit its config, first {wrong[0]!r}; convert or train again"
         )
