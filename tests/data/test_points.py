@@ -1,6 +1,5 @@
 """One door for all files: format by content, bad input in one sentence."""
 
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings

@@ -24,6 +24,8 @@ GAP, STRICT_GAP = 2.09, 2.6
 """Free angle around a point, in radians, beyond which it lies on an edge."""
 ALONE = 2.5
 """How many times farther from its neighbours than these from theirs an outlier is."""
+SHEET = 0.3
+"""Thickness against width up to which sparse points may be a surface."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Survey:
     noise: float
     """Standard deviation of the points off the local surface; NaN below a hundred points."""
     outliers: float
-    """Share of points 2.5 times as far from their neighbours as these are from theirs."""
+    """Share of points far off their neighbours, or in thin clouds that are no surface."""
     rim: float
     """Length of the surface's edge times its extent over its area: 0 if closed, above 1 if open."""
     rim_strict: float
@@ -174,15 +176,27 @@ class _Local:
         return (around - around[:, :1]) @ axes, axes[:, :, 2]
 
     def outliers(self) -> float:
-        """Compares with the neighbours' own distances, so that sparse regions are no outliers."""
-        suspects = np.flatnonzero(self.tenth > 2 * np.median(self.tenth))
+        """Points alone among denser ones, and points in thin clouds that are no surface.
+
+        Compared with the neighbours' own distances, so that sparse parts of a surface are no outliers.
+        """
+        wide = self.tenth / np.median(self.tenth)
+        suspects = np.flatnonzero(wide > 2)
         if not len(suspects):
             return 0.0
         around = self.neighbours[suspects, 1:11]
         k = min(11, len(self.points))
         theirs = self.tree.query(self.points[around.ravel()], k=k)[0][:, -1].reshape(around.shape)
         alone = self.tenth[suspects] > ALONE * np.median(theirs, axis=1)
-        return float(alone.sum() / len(self.places))
+        thick = self._thickness(suspects) > SHEET
+        return float((alone | (thick & (wide[suspects] > 4))).sum() / len(self.places))
+
+    def _thickness(self, which: Int[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Smallest over largest spread of the sixteen points around: a half or so in a volume."""
+        around = self.points[self.neighbours[which, :16]] - self.points[self.places[which], None]
+        around = around / np.maximum(self.distances[which, -1], 1e-300)[:, None, None]
+        spread = np.linalg.svd(around - around.mean(axis=1, keepdims=True), compute_uv=False)
+        return spread[:, 2] / np.maximum(spread[:, 0], 1e-300)
 
 
 def _noise(local: _Local, seed: int) -> float:
