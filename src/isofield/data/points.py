@@ -161,9 +161,9 @@ def _sniff(head: bytes) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """Mostly printable, and with a digit."""
-    odd = sum(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head)
-    return odd == 0 and any(48 <= byte < 58 for byte in head)
+    """Printable, with a number in it."""
+    odd = any(byte < 9 or 13 < byte < 32 or byte == 127 for byte in head)
+    return not odd and (any(48 <= byte < 58 for byte in head) or b"nan" in head.lower())
 
 
 def _agree(said: str, looks: str, head: bytes, size: int) -> bool:
