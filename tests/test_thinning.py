@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from isofield.thinning import grid_thin
 from isofield.observation import PointCloud
+from isofield.thinning import grid_thin
 
 
 def naive(points, cell):

@@ -48,7 +48,7 @@ def test_a_closed_scan_with_everything(tmp_path, said):
 def test_terrain_in_map_coordinates(tmp_path, said):
     xy = np.random.default_rng(0).random((5000, 2)) * [1000, 900]
     z = 20 * np.sin(xy[:, 0] / 200) + 300
-    write_points(tmp_path / "a.xyz", PointCloud(np.column_stack([xy + [5e5, 5.4e6], z])))
+    write_points(tmp_path / "a.xyz", PointCloud(np.column_stack([xy + np.array([5e5, 5.4e6]), z])))
     rows = said(tmp_path / "a.xyz")
     assert "map coordinates" in rows["units"]
     assert rows["surface"].startswith("open: one height")
@@ -57,7 +57,7 @@ def test_terrain_in_map_coordinates(tmp_path, said):
 
 
 def test_rounded_coordinates_are_noticed(tmp_path, said):
-    points = (sphere(3000) + [5e5, 5.4e6, 300]).astype(np.float32)
+    points = (sphere(3000) + np.array([5e5, 5.4e6, 300])).astype(np.float32)
     np.save(tmp_path / "a.npy", points)
     assert "rounded to 0.5" in said(tmp_path / "a.npy")["note 1"]
 

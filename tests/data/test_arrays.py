@@ -101,5 +101,5 @@ def test_arrays_that_promise_more_than_they_hold(tmp_path):
 
 def test_npz_without_points_names_its_keys(tmp_path):
     np.savez(tmp_path / "a.npz", weights=POINTS)
-    with pytest.raises(InputError, match="no key with points .* its keys: weights"):
+    with pytest.raises(InputError, match=r"no key with points .* its keys: weights"):
         read_points(tmp_path / "a.npz")

@@ -13,7 +13,9 @@ laspy = pytest.importorskip("laspy")
 
 @pytest.fixture
 def points():
-    return np.round(np.random.default_rng(0).uniform(0, 100, (50, 3)) + [400_000, 5_600_000, 200], 3)
+    return np.round(
+        np.random.default_rng(0).uniform(0, 100, (50, 3)) + np.array([400_000, 5_600_000, 200]), 3
+    )
 
 
 def write(path, points, colours=None):

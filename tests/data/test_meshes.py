@@ -236,7 +236,8 @@ def test_obj_texture_and_material_colours(tmp_path):
     Image.fromarray(np.array([[[0, 255, 0], [0, 0, 255]]] * 2, np.uint8)).save(tmp_path / "t.png")
     (tmp_path / "m.mtl").write_text("newmtl m\nKd 1 1 1\nmap_Kd t.png\n")
     (tmp_path / "a.obj").write_text(
-        "mtllib m.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0.1 0.5\nvt 0.9 0.5\nvt 0.1 0.6\nusemtl m\nf 1/1 2/2 3/3\n"
+        "mtllib m.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0.1 0.5\nvt 0.9 0.5\nvt 0.1 0.6\n"
+        "usemtl m\nf 1/1 2/2 3/3\n"
     )
     mesh = read_mesh(tmp_path / "a.obj")
     colour = dict(zip(map(tuple, mesh.vertices.tolist()), mesh.colours, strict=True))

@@ -77,7 +77,7 @@ def test_cut_off_files_say_how_much_is_there(tmp_path, disk, columns, form):
 def test_cut_off_compressed_files(tmp_path, disk, columns):
     path = tmp_path / "scan.pcd"
     path.write_bytes(disk.pcd_bytes(columns, "binary_compressed")[:-1])
-    with pytest.raises(InputError, match="is cut off: of .* compressed bytes only"):
+    with pytest.raises(InputError, match=r"is cut off: of .* compressed bytes only"):
         read_points(path)
 
 

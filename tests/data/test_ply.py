@@ -58,10 +58,10 @@ def test_faces_of_one_and_of_mixed_lengths(tmp_path, disk, columns, form, faces)
 
 def test_lists_among_the_vertices_and_elements_before_them(tmp_path):
     header = (
-        "ply\r\nformat binary_big_endian 1.0\r\nelement camera 1\r\nproperty list uchar short ids\r\n"
-        "element vertex 2\r\nproperty float x\r\nproperty list int uchar tags\r\nproperty float y\r\n"
-        "property float z\r\nend_header\r\n"
-    ).encode()
+        b"ply\r\nformat binary_big_endian 1.0\r\nelement camera 1\r\nproperty list uchar short ids\r\n"
+        b"element vertex 2\r\nproperty float x\r\nproperty list int uchar tags\r\nproperty float y\r\n"
+        b"property float z\r\nend_header\r\n"
+    )
     f = lambda v: np.array(v, ">f4").tobytes()  # noqa: E731
     n = lambda v: np.array(v, ">i4").tobytes()  # noqa: E731
     body = b"\x02\x00\x01\x00\x02" + f(1) + n(3) + b"abc" + f([2, 3]) + f(4) + n(0) + f([5, 6])

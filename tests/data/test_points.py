@@ -133,9 +133,9 @@ def test_damaged_files_raise_nothing_but_input_errors(tmp_path, valid, data):
     path = tmp_path / name
     path.write_bytes(content)
     for read in (lambda p: read_points(p, count=10), read_mesh):
+        message = ""
         try:
-            result = read(path)
+            read(path)
         except InputError as error:
-            assert "\n" not in str(error)
-        else:
-            assert result is not None
+            message = str(error)
+        assert "\n" not in message

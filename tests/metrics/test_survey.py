@@ -85,7 +85,7 @@ def test_normals(sign):
 
 def test_far_away_is_the_same():
     points = sphere(3000)
-    here, there = survey(PointCloud(points)), survey(PointCloud(points + [5e5, 5e6, 300]))
+    here, there = survey(PointCloud(points)), survey(PointCloud(points + np.array([5e5, 5e6, 300])))
     assert there.spacing == pytest.approx(here.spacing, rel=1e-4)
     assert there.noise < 0.02 * there.spacing
     assert there.closedness == here.closedness
