@@ -1,10 +1,11 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from isofield.cli import main
-from isofield.data import read_mesh, write_points
+from isofield.data import read_mesh, read_points, write_points
 from isofield.geometry.mesh_checks import check_mesh
 from isofield.observation import PointCloud
 
@@ -145,3 +146,34 @@ def test_troubling_statistics_are_said(tmp_path, ball_system, capsys):
     said = capsys.readouterr().err
     assert "100 points are few" in said
     assert "almost in a plane" in said
+
+
+def test_a_mesh_is_a_source_of_points(tmp_path, ball_system, capsys):
+    import trimesh
+
+    trimesh.creation.icosphere(subdivisions=3).export(tmp_path / "ball.stl")
+    assert main(["reconstruct", str(tmp_path / "ball.stl"), "--no-report"]) == 0
+    assert "is a mesh; 100,000 points were drawn" in capsys.readouterr().err
+
+
+def test_points_left_out_are_said(tmp_path, ball_system, sphere_cloud, capsys):
+    rows = sphere_cloud.points.tolist()
+    rows[7] = [float("nan")] * 3
+    (tmp_path / "scan.xyz").write_text("\n".join(" ".join(map(str, row)) for row in rows))
+    assert main(["reconstruct", str(tmp_path / "scan.xyz"), "--no-report"]) == 0
+    assert "1 of 2,000 points have no finite coordinates" in capsys.readouterr().err
+
+
+def test_real_default_closes_a_real_scan(tmp_path, capsys):
+    scan = Path(__file__).parents[2] / "examples" / "scan.ply"
+    write_points(tmp_path / "scan.ply", read_points(scan)[::10])
+    assert main(["reconstruct", str(tmp_path / "scan.ply"), "--json", "--no-report"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["mesh"]["is_closed"]
+    assert record["mesh"]["is_manifold"]
+    assert record["warnings"] == []
+    mesh = read_mesh(tmp_path / "scan.mesh.glb")
+    cloud = read_points(scan)
+    assert mesh.vertices.min(axis=0) == pytest.approx(cloud.points.min(axis=0), abs=0.02)
+    assert mesh.vertices.max(axis=0) == pytest.approx(cloud.points.max(axis=0), abs=0.02)
+    assert mesh.colours is not None

@@ -54,7 +54,7 @@ def table(paths: Paths, found: dict[str, Any], seconds: float, report: bool) -> 
         "mesh": str(paths.mesh),
         "report": str(paths.report) if report else "none",
         "record": str(paths.record),
-        "points": f"{found['points']['count']:,}",
+        "points": _points(found),
         "vertices": f"{mesh['vertices']:,}",
         "faces": f"{mesh['faces']:,}",
         "closed": "yes" if mesh["is_closed"] else "no",
@@ -64,3 +64,13 @@ def table(paths: Paths, found: dict[str, Any], seconds: float, report: bool) -> 
     if memory is not None:
         rows["peak memory"] = f"{memory / 2**20:,.0f} MiB"
     return rows
+
+
+def _points(found: dict[str, Any]) -> str:
+    """How many there were, and what a system noted under these words."""
+    notes, said = found["notes"], [f"{found['points']['count']:,}"]
+    if "thinned" in notes:
+        said.append(f"thinned to {notes['thinned']:,}, which is what the resolution can use")
+    if notes.get("outliers"):
+        said.append(f"{notes['outliers']:,} outliers left out")
+    return "; ".join(said)

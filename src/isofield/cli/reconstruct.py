@@ -71,7 +71,7 @@ def run(args: Reconstruct) -> int:
     paths = _check_arguments(args)
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
     with console.stage("read"):
-        cloud = _read(args.scan, console)
+        cloud = _read(args, console)
         for sentence in concerns(cloud):
             console.warn(sentence)
     with console.stage("start"):
@@ -85,6 +85,8 @@ def run(args: Reconstruct) -> int:
 
         write_mesh(paths.mesh, mesh)
     found = findings(name, cloud, scene, mesh, resolution)
+    if not (args.open or found["mesh"]["is_closed"]):
+        console.warn("the mesh is not closed: the report says which edges are open")
     if not args.no_report:
         with console.stage("report"):
             found["distances"] = _write_report(paths, args, cloud, mesh, found, console)
@@ -131,15 +133,17 @@ def _keep(text: str) -> Literal["all", "largest"] | float:
     return share
 
 
-def _read(path: Path, console: Console) -> "PointCloud":
+def _read(args: Reconstruct, console: Console) -> "PointCloud":
     from isofield.data import read_point_file, require_surface
 
-    file = read_point_file(path)
+    file = read_point_file(args.scan, seed=args.common.seed)
     if file.dropped:
         console.warn(
             f"{file.dropped:,} of {file.claimed:,} points have no finite coordinates and were left out"
         )
-    require_surface(file.cloud, path)
+    if file.mesh is not None:
+        console.warn(f"{args.scan} is a mesh; {len(file.cloud):,} points were drawn from its surface")
+    require_surface(file.cloud, args.scan)
     return file.cloud
 
 
@@ -157,9 +161,12 @@ def concerns(cloud: "PointCloud") -> list[str]:
 
 
 def _system(args: Reconstruct) -> tuple[str, "System"]:
-    """Name and system, ready to reconstruct."""
+    """Name and system, ready to reconstruct; its draws begin at the seed."""
+    import torch
+
     from isofield.systems import SYSTEMS, config_class, system_class
 
+    torch.manual_seed(args.common.seed)
     if args.weights is not None:
         from isofield.systems.stored import load_system
 
