@@ -19,7 +19,7 @@
       float sky = 0.5 + 0.5 * n.y;
       float shine = pow(max(dot(n, normalize(key + eye)), 0.0), 40.0);
       float rim = pow(1.0 - max(dot(n, eye), 0.0), 3.0);
-      return base * (0.22 + 0.62 * diffuse * diffuse + 0.2 * sky) + 0.10 * shine + 0.10 * rim;
+      return base * (0.32 + 0.64 * diffuse * diffuse + 0.2 * sky) + 0.10 * shine + 0.10 * rim;
     }`;
 
   const meshMaterial = new THREE.ShaderMaterial({
