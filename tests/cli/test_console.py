@@ -102,3 +102,9 @@ def test_bar_appears_only_when_patience_ends(capsys, monkeypatch):
     assert "solve" in said
     assert "to go" in said
     assert "beware" in said
+
+
+def test_a_better_guess_replaces_the_first():
+    console = Console({"read": 1, "solve": 1})
+    console.expect("solve", 9)
+    assert console.stages.remaining() == 10

@@ -34,7 +34,7 @@ VERBS: dict[str, Verb] = {
     "convert": Verb("isofield.cli.convert", "Convert", "an official checkpoint becomes a weights file"),
     "prepare": Verb("isofield.cli.prepare", "Prepare", "meshes become a data set to train on"),
     "train": Verb("isofield.cli.train", "Train", "a system learns its weights from a data set"),
-    "evaluate": Verb("isofield.cli.evaluate", "Evaluate", "meshes or a system are measured against the truth"),
+    "evaluate": Verb("isofield.cli.evaluate", "Evaluate", "meshes or systems are measured against the truth"),
 }
 
 EXAMPLE = "isofield reconstruct scan.ply -o mesh.glb"

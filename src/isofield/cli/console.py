@@ -103,6 +103,10 @@ class Console:
         """Seconds per finished stage."""
         return self.stages.timings
 
+    def expect(self, name: str, seconds: float) -> None:
+        """A better guess for a stage to come, now that more is known."""
+        self.stages.guesses[name] = seconds
+
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:
         """Announce a stage; yields the function to call with its finished share."""

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from isofield.scene import Scene
     from isofield.system import System
 
-GUESSES = {"start": 1.5, "read": 0.1, "reconstruct": 1.5, "extract": 0.8, "write": 0.1, "report": 0.4}
+GUESSES = {"read": 0.1, "start": 1.5, "reconstruct": 1.5, "extract": 1.0, "write": 0.1, "report": 0.4}
 """Seconds per stage for a few thousand points, for the time to go before anything is known."""
+SECONDS_PER_POINT = 8e-5
+MOST_SECONDS = 50.0
+"""Solving grows with the points until they are as many as the resolution can use."""
 
 AUTO = "gauss"
 """The system that `--system auto` takes: the best by the project's own benchmark."""
@@ -72,6 +75,7 @@ def run(args: Reconstruct) -> int:
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
     with console.stage("read"):
         cloud = _read(args, console)
+        console.expect("reconstruct", min(1.0 + SECONDS_PER_POINT * len(cloud), MOST_SECONDS))
         for sentence in concerns(cloud):
             console.warn(sentence)
     with console.stage("start"):
