@@ -13,7 +13,7 @@ help:
 	@echo "make test      all fast tests, a real browser included"
 	@echo "make check     format, lint, types, import layers"
 	@echo "make test-all  the slow tests, too"
-	@echo "make bench     time each stage, write benchmarks/results.json"
+	@echo "make bench     time each stage, write out/bench/*.json"
 	@echo "make docs      build the documentation into site/"
 	@echo "make data      fetch the furniture models and prepare them as training samples"
 	@echo "make weights   train the weights that ship"
@@ -51,8 +51,14 @@ check: $(READY)
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
+# Beside Poisson, too: make bench POISSON=/path/to/python (of an environment with open3d), and on
+# shapes of your own: make bench MESHES="--mesh bunny=bunny.obj".
+MESHES ?= --mesh horse=out/bench/horse.ply
 bench: $(READY)
-	$(PY) benchmarks/run.py
+	@mkdir -p out/bench
+	$(PY) benchmarks/extract.py -o out/bench/extract.json
+	$(PY) -m isofield reconstruct examples/scan.ply -o out/bench/horse.ply --quiet --no-report
+	$(PY) benchmarks/points.py $(MESHES) --output out/bench/points.json $(if $(POISSON),--baseline-python $(POISSON))
 
 docs: $(READY_DOCS)
 	$(PY) -m mkdocs build --strict
