@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from isofield.geometry import Box, Similarity
 
@@ -23,10 +23,10 @@ class PointCloud:
     def __len__(self) -> int:
         return len(self.points)
 
-    def __getitem__(self, which) -> "PointCloud":
+    def __getitem__(self, which: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"] | slice) -> "PointCloud":
         """The chosen points, by index or mask, with their attributes."""
-        pick = lambda a: None if a is None else a[which]  # noqa: E731
-        return PointCloud(self.points[which], pick(self.normals), pick(self.colours), pick(self.sensors))
+        rest = (None if a is None else a[which] for a in (self.normals, self.colours, self.sensors))
+        return PointCloud(self.points[which], *rest)
 
     def transformed(self, similarity: Similarity) -> "PointCloud":
         """The same cloud in another frame."""

@@ -7,6 +7,7 @@ disk beside the data set.
 
 import zlib
 from dataclasses import dataclass
+from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,18 @@ from jaxtyping import Bool, Float, Int
 from isofield.batch import SolvedBatch, SolvedClouds
 from isofield.data.degrade import Degradation, degraded, random_rotation
 from isofield.data.shapenet import items
-from isofield.ops.indicator import MARGIN, even, indicator_of
+from isofield.ops.indicator import (
+    CELLS_PER_SPACING,
+    MARGIN,
+    feature_side,
+    indicator_of,
+    oriented_normals,
+)
 from isofield.ops.neighbourhood import neighbourhood
 from isofield.system import System
 
 SIDES = (32, 24, 40, 32, 48, 24, 32, 40, 32, 16, 48, 32)
 """Cells along an edge in each variant; the density of its points follows."""
-CELLS_PER_SPACING = 0.8
-"""Cells along the cube's edge times the point spacing: features follow the points."""
 VERSION = 2
 """Changes when samples are made differently, so that old ones are not used."""
 
@@ -111,9 +116,10 @@ def _solved(
     within = ((known > 0.01) & (known < 0.99)).all(axis=1)
     known, inside = known[within].astype(np.float32), inside[within]
     x = torch.from_numpy(unit)
-    if side is None:
-        side = feature_side(neighbourhood(x).spacing)
-    indicator, outwards, near = indicator_of(x, 2 * side)
+    near = neighbourhood(x)
+    side = feature_side(near.spacing) if side is None else side
+    outwards = oriented_normals(x, near)
+    indicator = indicator_of(x, outwards, near, 2 * side)
     return SolvedSample(
         points=unit,
         normals=outwards.numpy(),
@@ -123,11 +129,6 @@ def _solved(
         base=indicator.at(torch.from_numpy(known)).numpy(),
         inside=inside,
     )
-
-
-def feature_side(spacing: float) -> int:
-    """Cells along the cube's edge for points so far apart (in units of the cube)."""
-    return even(CELLS_PER_SPACING / spacing, 16, 64)
 
 
 def _surface(model: Path) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
@@ -151,10 +152,9 @@ def _queries(
 
 
 SYMMETRIES = [
-    np.eye(3)[list(order)] * np.array(signs)[:, None]
-    for order in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
-    for signs in np.ndindex(2, 2, 2)
-    for signs in [np.array(signs) * 2.0 - 1]
+    np.eye(3)[list(order)] * (2.0 * np.array(flips) - 1)[:, None]
+    for order in permutations(range(3))
+    for flips in product((0, 1), repeat=3)
 ]
 """The 48 symmetries of the cube."""
 
@@ -190,7 +190,8 @@ class SolvedSource:
     """Samples of 32^3 cells in a batch; finer ones come in smaller, coarser in larger batches."""
     held_out: tuple[Path, ...] = ()
     """Models that validation measures."""
-    variants: int = len(SIDES)
+    variants: int = 6
+    """Variants of each model in use; up to len(SIDES) differ in kind."""
     queries: int = 4_096
 
     @classmethod
@@ -236,7 +237,7 @@ class SolvedSource:
             sample = SolvedSample.load(path)
             batch = collate([sample])
             with torch.inference_mode():
-                inside = system.logits(batch)[0].numpy() > 0
+                inside = system.logits(batch)[0].numpy() > 0  # type: ignore[operator]
             learned.append(iou(inside, sample.inside))
             solved.append(iou(sample.base > 0, sample.inside))
         return {"iou": float(np.mean(learned)), "iou_indicator": float(np.mean(solved))}

@@ -5,6 +5,8 @@ start as the identity instead (their second convolution is zero), and skips are 
 1x1x1 convolution rather than concatenated. Channels lie last in memory.
 """
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,8 +20,8 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.inner = nn.Conv3d(channels, channels, 3, padding=1)
         self.outer = nn.Conv3d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.outer.weight)
-        nn.init.zeros_(self.outer.bias)
+        for parameter in self.outer.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x: Float[Tensor, "b c x y z"]) -> Float[Tensor, "b c x y z"]:
         return x + self.outer(relu(self.inner(relu(x))))
@@ -38,15 +40,15 @@ class ResidualUNet(nn.Module):
         super().__init__()
         self.stem = nn.Conv3d(inputs, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            nn.Conv3d(a, b, 2, stride=2) for a, b in zip(widths, widths[1:], strict=False)
+            nn.Conv3d(a, b, 2, stride=2) for a, b in pairwise(widths)
         )
         self.before = nn.ModuleList(
-            nn.Sequential(*[ConvBlock(w) for _ in range(2 if 0 < i else 1)]) for i, w in enumerate(widths)
+            nn.Sequential(*[ConvBlock(w) for _ in range(2 if i else 1)]) for i, w in enumerate(widths)
         )
-        self.lift = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in zip(widths, widths[1:], strict=False))
+        self.lift = nn.ModuleList(nn.Conv3d(b, a, 1) for a, b in pairwise(widths))
         self.after = nn.ModuleList(ConvBlock(w) for w in widths[:-1])
         self.out = nn.Conv3d(widths[0], outputs, 1)
-        self.to(memory_format=torch.channels_last_3d)
+        self.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     def forward(self, x: Float[Tensor, "b i x y z"]) -> Float[Tensor, "b o x y z"]:
         """The grid's sides are multiples of 2^(levels - 1)."""

@@ -44,4 +44,4 @@ class Box:
         return Box(self.low - margin, self.high + margin)
 
     def contains(self, points: Float[np.ndarray, "n 3"]) -> np.ndarray:
-        return ((points >= self.low) & (points <= self.high)).all(axis=1)
+        return np.all((points >= self.low) & (points <= self.high), axis=1)

@@ -7,11 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from isofield.ops.gauss import GaussSolver, interpolate_level, orient, settle
-from isofield.ops.neighbourhood import Neighbourhood, neighbourhood
+from isofield.ops.neighbourhood import Neighbourhood
 from isofield.ops.spline_grid import SplineGrid
 
 MARGIN = 1.25
 """Side of the solving cube over the longest edge of the points' box; room for the periodic solve."""
+
+CELLS_PER_SPACING = 0.8
+"""Feature cells along the cube's edge times the point spacing: features follow the points."""
 
 
 @dataclass(frozen=True)
@@ -68,18 +71,29 @@ def solve_indicator(
 
 
 def indicator_of(
-    points: Float[Tensor, "n 3"], side: int, smooth: float = 0.7, reach: float = 1.0
-) -> tuple[Indicator, Float[Tensor, "n 3"], Neighbourhood]:
-    """Indicator, outward normals and neighbourhoods of an unoriented cloud in the unit cube.
+    points: Float[Tensor, "n 3"],
+    normals: Float[Tensor, "n 3"],
+    near: Neighbourhood,
+    side: int,
+    smooth: float = 0.7,
+    reach: float = 1.0,
+) -> Indicator:
+    """Indicator of a cloud with outward normals, smoothed and screened to fit its spacing.
 
     Args:
-        points: Away from the cube's faces.
+        points: In the unit cube, away from its faces.
+        normals: Unit normals, outwards.
+        near: The points' neighbourhoods.
         side: Cells of the indicator's grid.
         smooth: Standard deviation of the smoothing, in point spacings.
         reach: Standard deviation of the screening bumps, in point spacings.
     """
-    near = neighbourhood(points)
-    normals = oriented_normals(points, near)
     cells = near.spacing * side
-    chi = solve_indicator(points, normals, near.area, side, max(smooth * cells, 0.6), max(reach * cells, 0.8))
-    return chi, normals, near
+    return solve_indicator(
+        points, normals, near.area, side, max(smooth * cells, 0.6), max(reach * cells, 0.8)
+    )
+
+
+def feature_side(spacing: float) -> int:
+    """Cells along the cube's edge so that features follow points so far apart."""
+    return even(CELLS_PER_SPACING / spacing, 16, 64)

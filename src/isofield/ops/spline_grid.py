@@ -35,8 +35,8 @@ class SplineGrid:
         out = self._empty()
         for part, index, weight, slope in self.stencils():
             v = vectors[part]
-            total = sum(_outer(_replace(weight, slope, a)) * v[:, a, None] for a in range(3))
-            out.index_add_(0, index.reshape(-1), (total * -self.side).reshape(-1))
+            total = torch.stack([_outer(_replace(weight, slope, a)) * v[:, a, None] for a in range(3)]).sum(0)
+            out.index_add_(0, index.reshape(-1), total.reshape(-1), alpha=-self.side)
         return out.view(self.side, self.side, self.side)
 
     def gather(self, grid: Float[Tensor, "r r r"]) -> Float[Tensor, " n"]:

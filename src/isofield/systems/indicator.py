@@ -18,10 +18,14 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
-from isofield.batch import SolvedBatch
+from isofield.batch import SolvedBatch, SolvedClouds
 from isofield.data.solved import SolvedSource
+from isofield.encoders.gauss import SolvedCloud, cube, solve_cloud
 from isofield.encoders.solved import SolvedEncoder
 from isofield.fields.correction import CorrectionField
+from isofield.observation import PointCloud
+from isofield.ops.indicator import MARGIN, feature_side, indicator_of
+from isofield.scene import Scene
 from isofield.system import System
 
 
@@ -57,6 +61,35 @@ class IndicatorNet(System):
 
     def losses(self, batch: SolvedBatch) -> dict[str, Float[Tensor, ""]]:
         return {"occupancy": bernoulli(self.logits(batch).float(), batch.inside)}
+
+    def reconstruct(self, observation: PointCloud) -> Scene:
+        """The corrected indicator as `inside`, the points' colours, where points support it."""
+        return self.corrected(solve_cloud(observation))
+
+    def corrected(self, solved: SolvedCloud) -> Scene:
+        """The Scene of a solved cloud."""
+        near, side = solved.near, feature_side(solved.near.spacing)
+        indicator = indicator_of(solved.points, solved.normals, near, 2 * side)
+        with torch.inference_mode():
+            condition = self.encoder(
+                SolvedClouds(
+                    points=solved.points,
+                    normals=solved.normals,
+                    scatter=near.scatter * side,
+                    item=torch.zeros(len(solved.points), dtype=torch.long),
+                    indicator=indicator.grid[None],
+                )
+            )
+        logit = self.field.bind(indicator.at, condition, side)
+        return Scene(
+            box=solved.box,
+            world_from_scene=solved.world_from_scene,
+            inside=lambda p: logit(cube(p)),
+            colour=solved.colour(),
+            confidence=solved.confidence(),
+            resolution=round(4 * side / MARGIN * float(solved.box.extent.max())),
+            notes={**solved.notes, "feature cells": side},
+        )
 
     @classmethod
     def batches(cls, config: IndicatorNetConfig, data: Path, seed: int, size: int) -> SolvedSource:
