@@ -15,7 +15,8 @@ from isofield.data.catalogue import parse
 from isofield.data.manifest import NAME, Manifest
 from isofield.data.models import Model, find_models
 from isofield.data.orient import oriented
-from isofield.data.prepare import Settings, clearest, prepare
+from isofield.data.prepare import prepare
+from isofield.data.prepare_model import Settings, clearest
 from isofield.data.splits import split_of
 from isofield.data.surfaces import outer_surface
 from isofield.errors import InputError

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from isofield.data.shapenet import TIE_NOISE, categories, is_dataset, items, survey_dataset
+from isofield.data.dataset_survey import survey_dataset
+from isofield.data.shapenet import TIE_NOISE, categories, is_dataset, items
 from isofield.errors import InputError
 
 

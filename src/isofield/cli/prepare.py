@@ -13,7 +13,7 @@ from isofield.cli.run_record import run_record, write_record
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
-    from isofield.data.prepare import Settings
+    from isofield.data.prepare_model import Settings
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def run(args: Prepare) -> int:
 
 
 def _settings(args: Prepare) -> "Settings":
-    from isofield.data.prepare import Settings
+    from isofield.data.prepare_model import Settings
 
     if args.points < 8 or args.cloud < 1 or args.near < 0:
         raise InputError("--points must be at least 8, --cloud at least 1 and --near at least 0")

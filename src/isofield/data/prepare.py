@@ -10,197 +10,20 @@ A model's folder appears in one step when all of its files are there, so an inte
 nothing half done, and the next one goes on.
 """
 
-import os
 import shutil
-import signal
-import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
-from isofield.data import sampling
 from isofield.data.manifest import Entry, Manifest
 from isofield.data.models import Model
-from isofield.data.orient import oriented
+from isofield.data.prepare_model import PARTIAL, Settings, prepare_model
 from isofield.data.splits import split_of, write_lists
-from isofield.data.surfaces import enclosed, outer_surface
 from isofield.errors import InputError
-from isofield.geometry.mesh import Mesh
-
-PARTIAL = ".partial"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a data set is made with; another setting makes every model anew."""
-
-    points: int = 100_000
-    """Uniform points per model."""
-    near: int = 50_000
-    """Points near the surface per model; 0 for none."""
-    cloud: int = 100_000
-    """Surface points per model."""
-    orient: bool = True
-    """Turn inside-out faces and merge doubled ones where that makes the inside clearer."""
-    min_inside: float = 1e-3
-    """Models whose inside is a smaller share of the cube of side 1.1 are dropped."""
-    max_ambiguous: float = 0.5
-    """Models are dropped if more volume than this, in units of their inside, is undecided."""
-    seconds: float = 300.0
-    """A model that takes longer has failed."""
-    seed: int = 0
-
-
-class UnclearError(Exception):
-    """The mesh can be read, but says nothing clear about inside and outside; carries its entry."""
-
-    def __init__(self, entry: Entry, reason: str) -> None:
-        super().__init__(reason)
-        self.entry = replace(entry, status="dropped", reason=reason)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A mesh with what its winding number says on uniform points."""
-
-    mesh: Mesh
-    inside: float
-    undecided: float
-    crisp: bool
-    """No point inside sees out, so rays that escape prove their origin outside."""
-    repaired: float = 0.0
-
-    @property
-    def ambiguous(self) -> float:
-        """Undecided volume in units of the inside volume; infinite without an inside."""
-        return self.undecided / self.inside if self.inside > 0 else float("inf")
-
-
-def judge(mesh: Mesh, seed: int, repaired: float = 0.0, count: int = 20_000) -> Judged:
-    """Shares of uniform points inside, and undecided: |w| in (0.2, 0.8), or turned inside out."""
-    samples = sampling.uniform(mesh, count, seed)
-    w = samples.winding
-    undecided = ((np.abs(w) > 0.2) & (np.abs(w) < 0.8)) | (w < -0.5)
-    crisp = bool(enclosed(mesh, samples.points[samples.inside], tries=8).all())
-    return Judged(mesh, float(samples.inside.mean()), float(undecided.mean()), crisp, repaired)
-
-
-def clearest(mesh: Mesh, seed: int) -> Judged:
-    """The mesh or a repaired version of it, whichever leaves the smallest share of its inside undecided."""
-    best = judge(mesh, seed)
-    if best.ambiguous < 0.01:
-        return best
-    for candidate, repaired in oriented(mesh, seed, (1.0, 2.0, 4.0)):
-        other = judge(candidate, seed, repaired)
-        if other.ambiguous < 0.9 * best.ambiguous:
-            best = other
-    return best
-
-
-def prepare_model(model: Model, dataset: Path, settings: Settings) -> Entry:
-    """Sample one model and write its folder; what went wrong is in the entry, not raised."""
-    start = time.perf_counter()
-    entry = Entry(
-        model.id, model.category, model.source, "", "ok", creator=model.creator, licence=model.licence,
-        split=split_of(model.id),
-    )  # fmt: skip
-    try:
-        entry = replace(entry, fingerprint=model.fingerprint())
-        with time_limit(settings.seconds):
-            entry = _sample(model, dataset, settings, entry)
-    except UnclearError as dropped:
-        entry = dropped.entry
-    except Exception as error:  # one bad file never ends the run: its reason goes to the manifest
-        text = (
-            str(error) if isinstance(error, InputError | TimeoutError) else f"{type(error).__name__}: {error}"
-        )
-        entry = replace(entry, status="failed", reason=text)
-    return replace(entry, seconds=round(time.perf_counter() - start, 3))
-
-
-def _sample(model: Model, dataset: Path, settings: Settings, entry: Entry) -> Entry:
-    seed = zlib.crc32(f"{settings.seed}/{model.id}".encode())
-    mesh, loc, scale = sampling.normalised(model.read())
-    judged = clearest(mesh, seed) if settings.orient else judge(mesh, seed)
-    entry = replace(entry, faces=len(mesh.faces), repaired=round(judged.repaired, 4))
-    volume = sampling.uniform(judged.mesh, settings.points, seed, judged.crisp)
-    inside = float(volume.inside.mean())
-    ambiguous = judged.undecided / max(inside, settings.min_inside)
-    entry = replace(entry, inside=round(inside, 5), ambiguous=round(ambiguous, 4))
-    if inside < settings.min_inside:
-        raise UnclearError(entry, f"no inside: {inside:.2%} of the cube")
-    if ambiguous > settings.max_ambiguous:
-        raise UnclearError(entry, f"ambiguous: undecided volume is {ambiguous:.2f} of the inside")
-    try:
-        surface, normals = outer_surface(judged.mesh, settings.cloud, seed, crisp=judged.crisp)
-    except ValueError as error:
-        raise UnclearError(entry, str(error)) from error
-    frame = {"loc": np.asarray(loc, np.float64), "scale": np.asarray(scale, np.float64)}
-    files: dict[str, dict[str, np.ndarray]] = {
-        "points.npz": _labelled(volume, judged.mesh) | frame,
-        "pointcloud.npz": {"points": surface.astype(np.float16), "normals": normals.astype(np.float16)}
-        | frame,
-    }
-    if settings.near:
-        near = sampling.near_surface(judged.mesh, surface, settings.near, seed + 1, judged.crisp)
-        files["points_surface.npz"] = _labelled(near, judged.mesh) | frame
-    return replace(entry, bytes=_write(dataset, model, files))
-
-
-def _labelled(samples: sampling.Labelled, mesh: Mesh) -> dict[str, np.ndarray]:
-    """Arrays of a points file; `hidden` marks free points that nothing outside can see, packed alike."""
-    hidden = ~samples.inside
-    hidden[hidden] = enclosed(mesh, samples.points[hidden])
-    return {
-        "points": samples.points.astype(np.float16),
-        "occupancies": np.packbits(samples.inside),
-        "hidden": np.packbits(hidden),
-    }
-
-
-def _write(dataset: Path, model: Model, files: dict[str, dict[str, np.ndarray]]) -> dict[str, int]:
-    """Write all files beside the data set, then move the folder into its place."""
-    partial = dataset / PARTIAL / f"{model.category}-{model.id}-{os.getpid()}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, arrays in files.items():
-        np.savez(partial / name, allow_pickle=False, **arrays)
-    target = dataset / model.category / model.id
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        shutil.rmtree(target)
-    partial.replace(target)
-    return {name: (target / name).stat().st_size for name in sorted(files)}
-
-
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TimeoutError when the body takes longer, as soon as Python is back from compiled code.
-
-    Where the system has no timer, or off the main thread, there is no limit.
-    """
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: object) -> None:
-        raise TimeoutError(f"took longer than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def prepare(
