@@ -110,6 +110,7 @@ def test_faces_simplifies(scan, tmp_path, capsys):
         (["-o", "missing/out.ply"], "there is no folder missing"),
         (["-o", "scan.ply"], "is the scan itself"),
         (["--system", "magic"], "there is no system 'magic'"),
+        (["--system", "convonet"], "learns from data; give what it has learnt as --weights"),
         (["--resolution", "64", "--voxel", "1"], "say the same thing twice"),
         (["--open", "--closed"], "exclude each other"),
         (["--voxel", "-1"], "not a length"),
@@ -177,3 +178,28 @@ def test_real_default_closes_a_real_scan(tmp_path, capsys):
     assert mesh.vertices.min(axis=0) == pytest.approx(cloud.points.min(axis=0), abs=0.02)
     assert mesh.vertices.max(axis=0) == pytest.approx(cloud.points.max(axis=0), abs=0.02)
     assert mesh.colours is not None
+
+
+def test_weights_bring_their_system(tmp_path, sphere_cloud, monkeypatch, ball_system, capsys):
+    from isofield.systems import stored, system_class
+
+    write_points(tmp_path / "scan.ply", sphere_cloud)
+    (tmp_path / "w.safetensors").write_bytes(b"weights")
+    ball = system_class(ball_system)(None)
+    asked = []
+    monkeypatch.setattr(stored, "load_system", lambda path, expected: asked.append(expected) or ball)
+    words = ["reconstruct", str(tmp_path / "scan.ply"), "--weights", str(tmp_path / "w.safetensors")]
+    for more, expected in (([], None), (["--system", "ball"], "ball")):
+        assert main([*words, *more, "--json", "--no-report"]) == 0
+        assert json.loads(capsys.readouterr().out)["system"] == "ball"
+        assert asked.pop() == expected
+
+
+def test_weights_that_come_with_isofield_are_found(tmp_path, monkeypatch):
+    from isofield.systems import stored
+
+    monkeypatch.setattr(stored, "files", lambda package: tmp_path)
+    assert stored.shipped_weights("ball") is None
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "ball.safetensors").touch()
+    assert stored.shipped_weights("ball") == tmp_path / "weights" / "ball.safetensors"

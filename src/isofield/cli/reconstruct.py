@@ -49,7 +49,7 @@ class Reconstruct:
     system: str = "auto"
     """Which system reconstructs; auto takes the one that measures best."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """Weights to load into the system, as `isofield train` or `isofield convert` wrote them."""
+    """Weights from `isofield train` or `isofield convert`, instead of those that come with isofield."""
     resolution: Annotated[int | None, tyro.conf.arg(metavar="CELLS")] = None
     """Cells along the longest edge; chosen from the spacing of the points if left out."""
     voxel: Annotated[float | None, tyro.conf.arg(metavar="LENGTH")] = None
@@ -169,15 +169,16 @@ def _system(args: Reconstruct) -> tuple[str, "System"]:
     import torch
 
     from isofield.systems import SYSTEMS, config_class, system_class
+    from isofield.systems.stored import load_system, shipped_weights
 
     torch.manual_seed(args.common.seed)
+    name = AUTO if args.system == "auto" else args.system
     if args.weights is not None:
-        from isofield.systems.stored import load_system
-
-        system = load_system(args.weights, None if args.system == "auto" else args.system)
+        system = load_system(args.weights, None if args.system == "auto" else name)
         kind = type(system)
         return next(n for n, place in SYSTEMS.items() if place == (kind.__module__, kind.__name__)), system
-    name = AUTO if args.system == "auto" else args.system
+    if (weights := shipped_weights(name)) is not None:
+        return name, load_system(weights, name)
     cls = system_class(name)
     if hasattr(cls, "batches"):
         raise InputError(f"the system {name!r} learns from data; give what it has learnt as --weights FILE")

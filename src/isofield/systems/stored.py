@@ -1,6 +1,7 @@
 """A system from its weights file."""
 
 from dataclasses import fields
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ def load_system(path: Path, expected: str | None = None) -> System:
         )
     system.load_state_dict(stored.tensors)
     return system.eval()
+
+
+def shipped_weights(name: str) -> Path | None:
+    """The weights of a system that come with isofield; None if it has none, or needs none."""
+    path = Path(str(files("isofield"))) / "weights" / f"{name}.safetensors"
+    return path if path.exists() else None
 
 
 def config_from_json(cls: type, values: dict[str, Any], path: Path) -> Any:
