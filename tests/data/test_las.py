@@ -49,3 +49,12 @@ def test_without_laspy_the_sentence_says_what_to_install(tmp_path, points, monke
     monkeypatch.setitem(sys.modules, "laspy", None)
     with pytest.raises(InputError, match=r"pip install 'isofield\[las\]'"):
         read_points(tmp_path / "a.las")
+
+
+def test_a_billion_records_in_the_header(tmp_path, points):
+    write(tmp_path / "a.las", points)
+    data = bytearray((tmp_path / "a.las").read_bytes())
+    data[100:104] = (10**9).to_bytes(4, "little")
+    (tmp_path / "a.las").write_bytes(data)
+    with pytest.raises(InputError, match="promises 1000000000 records that are not there"):
+        read_points(tmp_path / "a.las")

@@ -1,6 +1,7 @@
 """LAS and LAZ files, through laspy (the extra `las`)."""
 
 import os
+import struct
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ def read_las(path: str | os.PathLike[str]) -> PointCloud:
         import laspy
     except ImportError:
         raise InputError(f"{path} needs one more package: pip install 'isofield[las]'.") from None
+    _check_records(path)
     try:
         with laspy.open(path) as reader:
             header = reader.header
@@ -38,6 +40,19 @@ def read_las(path: str | os.PathLike[str]) -> PointCloud:
             f"but only {len(points)} are there; copy or export the file again."
         )
     return PointCloud(points.astype(np.float64), colours=colours)
+
+
+def _check_records(path: str | os.PathLike[str]) -> None:
+    """Refuses counts of header records beyond what the file can hold: laspy would read them for hours."""
+    with open(path, "rb") as file:
+        head = file.read(375).ljust(375, b"\0")
+    size = os.path.getsize(path)
+    (records,) = struct.unpack_from("<I", head, 100)
+    (extended,) = struct.unpack_from("<I", head, 243) if head[25] >= 4 else (0,)
+    if records * 54 + extended * 60 > size:
+        raise InputError(
+            f"{path} is damaged: its header promises {records + extended} records that are not there."
+        )
 
 
 def _check_size(path: str | os.PathLike[str], header: Any) -> None:

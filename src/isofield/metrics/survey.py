@@ -95,15 +95,17 @@ def survey(cloud: PointCloud, seed: int = 0) -> Survey:
     places = _places(np.flatnonzero(inner), seed)
     local = _Local(points, places)
     noise = _noise(local, seed)
-    centred = cloud.points[distinct] - (low + high) / 2
-    rim, strict = _rim(centred, float(np.median(local.spacing)), noise)
+    spacing = float(np.median(local.spacing))
+    area = len(distinct) * spacing**2
+    centred = cloud.points[distinct[:: 1 + len(distinct) // (2 * MOST)]] - (low + high) / 2
+    rim, strict = _rim(centred, area, spacing, noise)
     return Survey(
         points=len(cloud),
         looked_at=len(part),
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         duplicates=duplicates,
-        spacing=float(np.median(local.spacing)),
+        spacing=spacing,
         nearest=float(np.median(local.distances[:, 1])),
         unevenness=float(np.divide(*np.quantile(local.spacing, (0.9, 0.1)))),
         noise=noise,
@@ -111,7 +113,7 @@ def survey(cloud: PointCloud, seed: int = 0) -> Survey:
         rim=rim,
         rim_strict=strict,
         relief=_relief(points),
-        layers=_layers(centred, float(np.median(local.spacing))),
+        layers=_layers(centred, spacing),
         **({} if cloud.normals is None else _normals(points, cloud.normals[part], local)),
     )
 
@@ -234,14 +236,14 @@ def _misfit(local: _Local, count: int) -> float:
     return float(np.median(np.sqrt((residual**2).sum(axis=1) / (count - 6)) * size))
 
 
-def _rim(points: Float[np.ndarray, "n 3"], spacing: float, noise: float) -> tuple[float, float]:
+def _rim(points: Float[np.ndarray, "n 3"], area: float, spacing: float, noise: float) -> tuple[float, float]:
     """Length of the surface's edge times the extent over the area, by a sensitive and a strict rule.
 
     A point lies on the edge if, seen along the normal, its neighbours leave an angle free. Scanners
     put points along lines: thinned to an even spacing, they look the same in all directions.
     Single points, at creases or thin parts, don't make an edge: some of the neighbours must agree.
     """
-    cell = max(1.5 * spacing, np.sqrt(len(points) / EVEN) * spacing, 3 * np.nan_to_num(noise))
+    cell = max(1.5 * spacing, np.sqrt(area / EVEN), 3 * np.nan_to_num(noise))
     thin = points[one_per_cell(points, cell)]
     if len(thin) < 100:
         return float("nan"), float("nan")
