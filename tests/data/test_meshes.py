@@ -269,3 +269,9 @@ def test_text_files_are_no_meshes(tmp_path):
     (tmp_path / "a.xyz").write_text("1 2 3\n")
     with pytest.raises(InputError, match="holds no mesh"):
         read_mesh(tmp_path / "a.xyz")
+
+
+def test_vertices_of_two_coordinates(tmp_path):
+    (tmp_path / "a.obj").write_text("v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n")
+    with pytest.raises(InputError, match="do not have three coordinates"):
+        read_mesh(tmp_path / "a.obj")

@@ -39,6 +39,8 @@ def read_mesh(path: str | os.PathLike[str]) -> Mesh:
 
 def checked(mesh: Mesh, path: Path) -> Mesh:
     """The mesh without vertices that are not finite; raises InputError if faces name vertices not there."""
+    if mesh.vertices.ndim != 2 or mesh.vertices.shape[1] != 3:
+        raise InputError(f"{path} is damaged: its vertices do not have three coordinates each.")
     if len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices)):
         raise InputError(f"{path} is damaged: its faces name vertices that are not there.")
     finite = (np.abs(mesh.vertices) < 1e150).all(axis=1)
