@@ -39,8 +39,6 @@ def read_mesh(path: str | os.PathLike[str]) -> Mesh:
 
 def checked(mesh: Mesh, path: Path) -> Mesh:
     """The mesh without vertices that are not finite; raises InputError if faces name vertices not there."""
-    if mesh.vertices.ndim != 2 or mesh.vertices.shape[1] != 3:
-        raise InputError(f"{path} is damaged: its vertices do not have three coordinates each.")
     if len(mesh.faces) and (mesh.faces.min() < 0 or mesh.faces.max() >= len(mesh.vertices)):
         raise InputError(f"{path} is damaged: its faces name vertices that are not there.")
     finite = (np.abs(mesh.vertices) < 1e150).all(axis=1)
@@ -97,6 +95,8 @@ def _through_trimesh(path: Path, form: str) -> Mesh:
 
 def _part(geometry: Any) -> Mesh:
     vertices = np.asarray(geometry.vertices, np.float64)
+    if vertices.size and (vertices.ndim != 2 or vertices.shape[1] != 3):
+        raise ValueError("its vertices do not have three coordinates each")
     if not hasattr(geometry, "faces"):  # an OBJ or OFF can be a bare list of vertices
         return Mesh(vertices.reshape(-1, 3), np.empty((0, 3), np.int64))
     normals = geometry._cache.cache.get("vertex_normals")  # as read; the property would make them up
