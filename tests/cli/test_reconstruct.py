@@ -203,3 +203,21 @@ def test_weights_that_come_with_isofield_are_found(tmp_path, monkeypatch):
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "ball.safetensors").touch()
     assert stored.shipped_weights("ball") == tmp_path / "weights" / "ball.safetensors"
+
+
+def test_terrain_looks_up(tmp_path, capsys):
+    x, y = np.random.default_rng(0).random((2, 3000)) * 100
+    hills = np.stack([x, y, 5 * np.sin(x / 15) * np.cos(y / 20)], axis=1)
+    write_points(tmp_path / "hills.xyz", PointCloud(hills))
+    assert main(["reconstruct", str(tmp_path / "hills.xyz"), "-o", str(tmp_path / "h.ply"), "--open"]) == 0
+    assert "taken for terrain" in capsys.readouterr().err
+    mesh = read_mesh(tmp_path / "h.ply")
+    areas = mesh.face_areas()
+    assert 100**2 < areas.sum() < 1.3 * 100**2  # it ends a few spacings beyond the last points
+    assert areas[mesh.face_normals()[:, 2] > 0].sum() > 0.99 * areas.sum()
+    assert (
+        np.abs(
+            mesh.vertices[:, 2] - 5 * np.sin(mesh.vertices[:, 0] / 15) * np.cos(mesh.vertices[:, 1] / 20)
+        ).mean()
+        < 0.5
+    )

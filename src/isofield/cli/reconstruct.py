@@ -13,6 +13,7 @@ from isofield.cli.options import Options
 from isofield.cli.outcome import findings, table
 from isofield.cli.paths import Paths, check_readable, check_writable
 from isofield.cli.run_record import run_record, write_record
+from isofield.cli.terrain import seen_from_above
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Reconstruct:
     keep: str = "all"
     """Pieces to keep: all, largest, or the least share of the largest piece, such as 0.01."""
     up: Literal["auto", "x", "y", "z"] = "auto"
-    """Which axis of the scan points up, for the views in the report."""
+    """Which axis of the scan points up: for the views in the report, and for terrain with --open."""
     no_report: bool = False
     """Write no report.html."""
     common: Options = field(default_factory=Options)
@@ -88,7 +89,7 @@ def run(args: Reconstruct) -> int:
         from isofield.data import write_mesh
 
         write_mesh(paths.mesh, mesh)
-    found = findings(name, cloud, scene, mesh, resolution)
+    found = {**findings(name, cloud, scene, mesh, resolution), "open": args.open}
     if not (args.open or found["mesh"]["is_closed"]):
         console.warn("the mesh is not closed: the report says which edges are open")
     if not args.no_report:
@@ -148,6 +149,9 @@ def _read(args: Reconstruct, console: Console) -> "PointCloud":
     if file.mesh is not None:
         console.warn(f"{args.scan} is a mesh; {len(file.cloud):,} points were drawn from its surface")
     require_surface(file.cloud, args.scan)
+    if args.open and (terrain := seen_from_above(file.cloud, "z" if args.up == "auto" else args.up)):
+        console.warn("one height at each place: taken for terrain, seen from above")
+        return terrain
     return file.cloud
 
 

@@ -113,7 +113,7 @@ def survey(cloud: PointCloud, seed: int = 0) -> Survey:
         rim=rim,
         rim_strict=strict,
         relief=_relief(points),
-        layers=_layers(centred, spacing),
+        layers=height_layers(centred, spacing),
         **({} if cloud.normals is None else _normals(points, cloud.normals[part], local)),
     )
 
@@ -269,8 +269,11 @@ def _relief(points: Float[np.ndarray, "n 3"]) -> float:
     return float(extents.min() / extents.max())
 
 
-def _layers(points: Float[np.ndarray, "n 3"], spacing: float) -> float:
-    """On a map of 48 cells along its longer side; single points far off don't count."""
+def height_layers(points: Float[np.ndarray, "n 3"], spacing: float) -> float:
+    """Share of the whole height that a place of the map spans: small for terrain, large for objects.
+
+    On a map of 48 cells along its longer side; single points far off don't count.
+    """
     side = float(np.ptp(points[:, :2], axis=0).max())
     heights = np.quantile(points[:: max(1, len(points) // 100_000), 2], (0.01, 0.99))
     if not (side > 0 and heights[1] > heights[0]):

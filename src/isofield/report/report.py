@@ -35,7 +35,7 @@ class Contents:
     cloud: PointCloud
     mesh: Mesh
     found: Mapping[str, Any]
-    """Sections of the record: `mesh` with the checks, `resolution`, `notes`, `system`."""
+    """Sections of the record: `mesh` with the checks, `resolution`, `notes`, `system`, `open`."""
     seconds: Mapping[str, float]
     warnings: Sequence[str] = ()
     command: str = ""
@@ -157,10 +157,11 @@ def _spacing(cloud: PointCloud, edge: float) -> float:
 def _figures(contents: Contents, distances: Distances) -> str:
     checks = contents.found.get("mesh", {})
     closed = bool(checks.get("is_closed"))
+    verdict = "good" if closed else "" if contents.found.get("open") else "bad"
     figures = [
         ("", f"{len(contents.cloud):,}", "points in"),
         ("", f"{len(contents.mesh.faces):,}", "faces out"),
-        ("good" if closed else "bad", "yes" if closed else "no", "closed"),
+        (verdict, "yes" if closed else "no", "closed"),
         ("", f"{np.median(distances.lengths):.3g}", "median distance"),
         ("", f"{sum(contents.seconds.values()):.1f} s", "in all"),
     ]
@@ -196,7 +197,11 @@ def _distance_rows(distances: Distances) -> dict[str, str]:
 
 
 def _check_rows(checks: Mapping[str, Any]) -> dict[str, str]:
-    return {name.replace("_", " ").removeprefix("is "): _value(value) for name, value in checks.items()}
+    return {
+        name.replace("_", " ").removeprefix("is "): _value(value)
+        for name, value in checks.items()
+        if value is not None
+    }
 
 
 def _note_rows(contents: Contents) -> dict[str, str]:
