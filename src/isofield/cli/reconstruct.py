@@ -31,9 +31,6 @@ MOST_SECONDS = 50.0
 AUTO = "gauss"
 """The system that `--system auto` takes: the best by the project's own benchmark."""
 
-SUPPORTED = 0.5
-"""Confidence below which `--open` takes the surface for a guess and cuts it off."""
-
 
 @dataclass(frozen=True)
 class Reconstruct:
@@ -211,7 +208,7 @@ def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advan
     for note in noted:
         console.warn(str(note.message))
     if args.open:
-        mesh = _supported(mesh, scene)
+        mesh = _supported(mesh, scene, resolution)
     return mesh.transformed(scene.world_from_scene), resolution
 
 
@@ -228,16 +225,18 @@ def _resolution(args: Reconstruct, scene: "Scene") -> int:
     return cells
 
 
-def _supported(mesh: "Mesh", scene: "Scene") -> "Mesh":
+def _supported(mesh: "Mesh", scene: "Scene", resolution: int) -> "Mesh":
     """The part of the mesh that has points near it."""
+    from isofield.extract.trim import trim
     from isofield.ops.query import query
 
     if scene.confidence is None:
         raise InputError("this system does not know where the scan has no points; leave out --open")
-    supported = query(scene.confidence, mesh.vertices) >= SUPPORTED
-    if not supported.any():
+    support = query(scene.confidence, mesh.vertices).astype(float)
+    mesh = trim(mesh, support, float(scene.box.extent.max()) / resolution)
+    if not len(mesh.faces):
         raise InputError("the scan supports no part of the surface; leave out --open")
-    return mesh.with_faces(supported[mesh.faces].all(axis=1))
+    return mesh
 
 
 def _write_report(
