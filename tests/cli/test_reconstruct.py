@@ -221,3 +221,17 @@ def test_terrain_looks_up(tmp_path, capsys):
         ).mean()
         < 0.5
     )
+
+
+def test_sensor_tells_the_outside(tmp_path, ball_system, sphere_cloud, monkeypatch, capsys):
+    from isofield import systems
+
+    _, ball = systems.SYSTEMS["ball"][0], systems.system_class("ball")
+    seen, before = [], ball.reconstruct
+    monkeypatch.setattr(ball, "reconstruct", lambda self, cloud: seen.append(cloud) or before(self, cloud))
+    write_points(tmp_path / "scan.ply", sphere_cloud)
+    assert main(["reconstruct", str(tmp_path / "scan.ply"), "--no-report", "--sensor=10,-4,2.5"]) == 0
+    assert np.array_equal(seen[0].sensors, np.tile([10, -4, 2.5], (2000, 1)))
+    for wrong in ("1,2", "a,b,c", "1,2,nan"):
+        assert main(["reconstruct", str(tmp_path / "scan.ply"), "--sensor", wrong]) == 2
+        assert "is not a place; give three numbers like 0,0,1.6" in capsys.readouterr().err

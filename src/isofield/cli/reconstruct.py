@@ -1,8 +1,9 @@
 """`isofield reconstruct`: a scan becomes a mesh, in the scan's own frame and units."""
 
+import math
 import shlex
 import warnings
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -60,6 +61,8 @@ class Reconstruct:
     """Simplify the mesh to about this many triangles."""
     keep: str = "all"
     """Pieces to keep: all, largest, or the least share of the largest piece, such as 0.01."""
+    sensor: Annotated[str | None, tyro.conf.arg(metavar="X,Y,Z")] = None
+    """Where the one scanner stood, in the frame of the scan: that side of the surface is outside."""
     up: Literal["auto", "x", "y", "z"] = "auto"
     """Which axis of the scan points up: for the views in the report, and for terrain with --open."""
     no_report: bool = False
@@ -113,6 +116,7 @@ def _check_arguments(args: Reconstruct) -> Paths:
     if args.faces is not None and args.faces < 4:
         raise InputError(f"--faces {args.faces} is too few; a closed mesh has at least 4")
     _keep(args.keep)
+    _sensor(args.sensor)
     check_readable(args.scan)
     if args.weights is not None:
         check_readable(args.weights)
@@ -135,7 +139,21 @@ def _keep(text: str) -> Literal["all", "largest"] | float:
     return share
 
 
+def _sensor(text: str | None) -> tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        place = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        place = ()
+    if len(place) != 3 or not all(map(math.isfinite, place)):
+        raise InputError(f"--sensor {text} is not a place; give three numbers like 0,0,1.6")
+    return place
+
+
 def _read(args: Reconstruct, console: Console) -> "PointCloud":
+    import numpy as np
+
     from isofield.data import read_point_file, require_surface
 
     file = read_point_file(args.scan, seed=args.common.seed)
@@ -146,6 +164,8 @@ def _read(args: Reconstruct, console: Console) -> "PointCloud":
     if file.mesh is not None:
         console.warn(f"{args.scan} is a mesh; {len(file.cloud):,} points were drawn from its surface")
     require_surface(file.cloud, args.scan)
+    if (place := _sensor(args.sensor)) is not None:
+        return replace(file.cloud, sensors=np.tile(place, (len(file.cloud), 1)))
     if args.open and (terrain := seen_from_above(file.cloud, "z" if args.up == "auto" else args.up)):
         console.warn("one height at each place: taken for terrain, seen from above")
         return terrain

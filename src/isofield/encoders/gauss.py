@@ -16,6 +16,7 @@ from torch import Tensor
 
 from isofield.geometry import Box, Similarity
 from isofield.observation import PointCloud, unit_from_world
+from isofield.ops.cells import cell_keys
 from isofield.ops.gauss import GaussSolver, settle
 from isofield.ops.indicator import MARGIN, Indicator, even, oriented_normals, solve_indicator
 from isofield.ops.neighbourhood import Neighbourhood, neighbourhood
@@ -27,6 +28,14 @@ LARGEST = 512
 """Cells along the finest grid: 512^3 floats are half a gigabyte."""
 NOISY = 0.36
 """Scatter over spacing above which a cloud is noise rather than detail; clean ones have 0.15-0.3."""
+SPARSE = 1.5
+"""Largest local spacing, over the cloud's, that counts as surface."""
+ACROSS = 2.5
+"""How much farther a place seems along the normal of the nearest point than beside it."""
+UNEVEN = 6.0
+"""Spacing where points are sparse over that where they are dense, above which density is evened out."""
+MANY = 400_000
+"""Points above which a cloud is thinned to what the finest grid can use."""
 FEW = 30_000
 """Points that decide the orientation of all others."""
 
@@ -52,12 +61,22 @@ class SolvedCloud:
         return Box.around(self.cloud.points).padded(room)
 
     def confidence(self) -> Confidence:
-        """1 up to two spacings from the points, falling to 0 at six; 1/2 at four."""
-        tree, spacing = cKDTree(self.cloud.points), self.near.spacing * MARGIN
+        """1 up to two spacings from the points, falling to 0 at six; 1/2 at four.
+
+        Lengths along a point's normal count `ACROSS` times: nothing supports what runs beside a
+        sheet or around a line of points. The spacing is that of the points around, but neither
+        below the cloud's nor above `SPARSE` times it: parts far from the scanner are surface
+        too, single points aren't.
+        """
+        tree, spacing = cKDTree(self.cloud.points), self.near.spacing
+        local = self.near.area.sqrt().clamp(spacing, SPARSE * spacing) * MARGIN
+        points = torch.from_numpy(self.cloud.points).float()
 
         def at(p: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-            distance = torch.from_numpy(tree.query(p.numpy(), workers=-1)[0]).float()
-            return (1.5 - distance / (4 * spacing)).clamp(0, 1)
+            distance, nearest = (torch.from_numpy(a) for a in tree.query(p.numpy(), workers=-1))
+            off = ((p - points[nearest]) * self.normals[nearest]).sum(1)
+            length = (distance.float() ** 2 + (ACROSS**2 - 1) * off**2).sqrt()
+            return (1.5 - length / (4 * local[nearest])).clamp(0, 1)
 
         return at
 
@@ -91,9 +110,9 @@ def solve_cloud(cloud: PointCloud) -> SolvedCloud:
     notes: dict[str, object] = {"points": len(cloud)}
     scene_from_world = unit_from_world(cloud.points)
     cloud = cloud.transformed(scene_from_world)
-    cell = 0.7 * MARGIN / LARGEST
-    if len(cloud) > 400_000:
-        cloud = grid_thin(cloud, cell)
+    cloud = without_repeats(cloud, notes)
+    if len(cloud) > MANY or unevenness(cloud) > UNEVEN:
+        cloud = grid_thin(cloud, 0.7 * MARGIN / LARGEST)
         notes["thinned"] = len(cloud)
     stray = outliers(cloud.points)
     if stray.any():
@@ -108,6 +127,24 @@ def solve_cloud(cloud: PointCloud) -> SolvedCloud:
     notes["spacing"] = near.spacing * MARGIN / scene_from_world.scale
     notes["scatter"] = float(near.scatter.median()) * MARGIN / scene_from_world.scale
     return SolvedCloud(cloud, scene_from_world.inverse(), points, normals, near, notes)
+
+
+def without_repeats(cloud: PointCloud, notes: dict[str, object]) -> PointCloud:
+    """The cloud with equal points (to a millionth of its size) merged: they pretend to be a dense place."""
+    keys = np.sort(cell_keys(cloud.points, 1e-6))
+    repeats = int((keys[1:] == keys[:-1]).sum())
+    if not repeats:
+        return cloud
+    notes["repeated"] = repeats
+    return grid_thin(cloud, 1e-6)
+
+
+def unevenness(cloud: PointCloud) -> float:
+    """Spacing where points are sparse (90th percentile) over that where they are dense (10th)."""
+    places = np.random.default_rng(0).choice(len(cloud), min(len(cloud), 4_000), replace=False)
+    tenth = cKDTree(cloud.points).query(cloud.points[places], [min(11, len(cloud))], workers=-1)[0]
+    sparse, dense = np.quantile(tenth, (0.9, 0.1))
+    return float(sparse / max(dense, 1e-9))
 
 
 def without_noise(
