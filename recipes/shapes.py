@@ -42,8 +42,8 @@ def branches(draw: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray, fl
         stop = start + heading / np.linalg.norm(heading) * draw.uniform(0.06, 0.25)
         thin = max(radius * draw.uniform(0.55, 0.95), 0.012)
         parts.append((start, stop, radius, thin))
-        for _ in range(draw.integers(0, 3)):
-            tips.append((stop, thin, stop - start + 0.1 * draw.standard_normal(3)))
+        forks = int(draw.integers(0, 3))
+        tips.extend((stop, thin, stop - start + 0.1 * draw.standard_normal(3)) for _ in range(forks))
         if not tips:
             tips.append((stop, thin, stop - start))
     return parts
@@ -93,6 +93,7 @@ class Creature:
 
 
 def main() -> None:
+    """Write the shapes that aren't there yet."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--count", type=int, default=160)

@@ -7,16 +7,13 @@ disk beside the data set.
 
 import zlib
 from dataclasses import dataclass
-from itertools import permutations, product
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, UInt16
 
-from isofield.batch import SolvedBatch, SolvedClouds
 from isofield.data.degrade import Degradation, degraded, random_rotation
-from isofield.data.shapenet import items
 from isofield.ops.indicator import (
     CELLS_PER_SPACING,
     MARGIN,
@@ -25,7 +22,6 @@ from isofield.ops.indicator import (
     oriented_normals,
 )
 from isofield.ops.neighbourhood import neighbourhood
-from isofield.system import System
 
 SIDES = (32, 24, 40, 32, 48, 24, 32, 40, 32, 16, 48, 32)
 """Cells along an edge in each variant; the density of its points follows."""
@@ -50,7 +46,10 @@ class SolvedSample:
         from isofield.data.atomic import atomic_write
 
         path.parent.mkdir(parents=True, exist_ok=True)
-        fixed = lambda x: np.round(x * 65535).astype(np.uint16)  # noqa: E731
+
+        def fixed(x: Float[np.ndarray, "n 3"]) -> UInt16[np.ndarray, "n 3"]:
+            return np.round(x * 65535).astype(np.uint16)
+
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file,
@@ -67,7 +66,10 @@ class SolvedSample:
     def load(cls, path: Path) -> "SolvedSample":
         with np.load(path) as z:
             a = {k: z[k] for k in z.files}
-        place = lambda x: x.astype(np.float32) / 65535  # noqa: E731
+
+        def place(x: UInt16[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+            return x.astype(np.float32) / 65535
+
         return cls(
             points=place(a["points"]),
             normals=a["normals"].astype(np.float32) / 127,
@@ -149,121 +151,3 @@ def _queries(
         points.append(every[pick].astype(np.float64))
         inside.append(np.unpackbits(z["occupancies"])[: len(every)][pick].astype(bool))
     return np.concatenate(points), np.concatenate(inside)
-
-
-SYMMETRIES = [
-    np.eye(3)[list(order)] * (2.0 * np.array(flips) - 1)[:, None]
-    for order in permutations(range(3))
-    for flips in product((0, 1), repeat=3)
-]
-"""The 48 symmetries of the cube."""
-
-
-def turned(sample: SolvedSample, which: int) -> SolvedSample:
-    """The sample seen through one of the cube's 48 symmetries."""
-    m = SYMMETRIES[which]
-    order = [int(np.flatnonzero(row)[0]) for row in m]
-    grid = np.transpose(sample.indicator, order)
-    for axis, row in enumerate(m):
-        if row.sum() < 0:
-            grid = np.flip(grid, axis)
-    move = lambda p: ((p - 0.5) @ m.T + 0.5).astype(np.float32)  # noqa: E731
-    return SolvedSample(
-        points=move(sample.points),
-        normals=(sample.normals @ m.T).astype(np.float32),
-        scatter=sample.scatter,
-        indicator=np.ascontiguousarray(grid),
-        queries=move(sample.queries),
-        base=sample.base,
-        inside=sample.inside,
-    )
-
-
-@dataclass(frozen=True)
-class SolvedSource:
-    """Batches of solved samples; every batch has one number of cells."""
-
-    models: tuple[Path, ...]
-    cache: Path
-    seed: int
-    size: int
-    """Samples of 32^3 cells in a batch; finer ones come in smaller, coarser in larger batches."""
-    held_out: tuple[Path, ...] = ()
-    """Models that validation measures."""
-    variants: int = 6
-    """Variants of each model in use; up to len(SIDES) differ in kind."""
-    queries: int = 4_096
-
-    @classmethod
-    def of(cls, data: Path, split: str, seed: int, size: int) -> "SolvedSource":
-        """All models of a split of an ONet-layout data set; samples are kept in `data`.solved beside it."""
-        held_out = tuple(item.folder for item in items(data, "val"))[:: max(1, len(items(data, "val")) // 32)]
-        return cls(
-            tuple(item.folder for item in items(data, split)),
-            data.with_name(data.name + ".solved"),
-            seed,
-            size,
-            held_out,
-        )
-
-    def sample(self, model: int, variant: int) -> SolvedSample:
-        """A sample from the cache, solved now if it isn't there yet."""
-        folder = self.models[model]
-        path = self.cache / folder.parent.name / folder.name / f"{self.seed}-{variant}.v{VERSION}.npz"
-        if not path.exists():
-            solve_sample(folder, variant, self.seed).save(path)
-        return SolvedSample.load(path)
-
-    def batch(self, step: int, rank: int, world: int) -> SolvedBatch:
-        """The rank's share of the batch of this step: a pure function of seed and step."""
-        draw = np.random.default_rng([self.seed, 1, step])
-        side = SIDES[draw.integers(self.variants)]
-        same = [v for v in range(self.variants) if SIDES[v % len(SIDES)] == side]
-        count = max(world, round(self.size * (32 / side) ** 2.5 / world) * world)
-        chosen = []
-        for _ in range(count):
-            model, variant = int(draw.integers(len(self.models))), same[draw.integers(len(same))]
-            chosen.append((model, variant, int(draw.integers(48)), int(draw.integers(2**31))))
-        mine = chosen[rank * count // world : (rank + 1) * count // world]
-        return collate([self._drawn(*one) for one in mine])
-
-    def validate(self, system: System) -> dict[str, float]:
-        """Mean IoU of held-out models on uniform points: 3,000 points, noise 0.005, no normals."""
-        learned, solved = [], []
-        for model in self.held_out:
-            path = self.cache / "held_out" / model.parent.name / f"{model.name}.v{VERSION}.npz"
-            if not path.exists():
-                solve_held_out(model, 3_000, 0.005).save(path)
-            sample = SolvedSample.load(path)
-            batch = collate([sample])
-            with torch.inference_mode():
-                inside = system.logits(batch)[0].numpy() > 0  # type: ignore[operator]
-            learned.append(iou(inside, sample.inside))
-            solved.append(iou(sample.base > 0, sample.inside))
-        return {"iou": float(np.mean(learned)), "iou_indicator": float(np.mean(solved))}
-
-    def _drawn(self, model: int, variant: int, symmetry: int, seed: int) -> SolvedSample:
-        sample = self.sample(model, variant)
-        pick = np.random.default_rng(seed).choice(len(sample.queries), self.queries)
-        few = SolvedSample(
-            sample.points, sample.normals, sample.scatter, sample.indicator,
-            sample.queries[pick], sample.base[pick], sample.inside[pick],
-        )  # fmt: skip
-        return turned(few, symmetry)
-
-
-def iou(a: Bool[np.ndarray, " m"], b: Bool[np.ndarray, " m"]) -> float:
-    """Intersection over union; 1 where both are empty."""
-    union = int((a | b).sum())
-    return float((a & b).sum() / union) if union else 1.0
-
-
-def collate(samples: list[SolvedSample]) -> SolvedBatch:
-    """Samples of equal grids as one batch."""
-    cat = lambda name: torch.from_numpy(np.concatenate([getattr(s, name) for s in samples]))  # noqa: E731
-    stack = lambda name: torch.from_numpy(np.stack([getattr(s, name) for s in samples]))  # noqa: E731
-    item: Int[torch.Tensor, " n"] = torch.repeat_interleave(
-        torch.arange(len(samples)), torch.tensor([len(s.points) for s in samples])
-    )
-    clouds = SolvedClouds(cat("points"), cat("normals"), cat("scatter"), item, stack("indicator"))
-    return SolvedBatch(clouds, stack("queries"), stack("base"), stack("inside").float())

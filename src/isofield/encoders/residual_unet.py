@@ -39,9 +39,7 @@ class ResidualUNet(nn.Module):
     def __init__(self, inputs: int, widths: tuple[int, ...], outputs: int) -> None:
         super().__init__()
         self.stem = nn.Conv3d(inputs, widths[0], 3, padding=1)
-        self.down = nn.ModuleList(
-            nn.Conv3d(a, b, 2, stride=2) for a, b in pairwise(widths)
-        )
+        self.down = nn.ModuleList(nn.Conv3d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.before = nn.ModuleList(
             nn.Sequential(*[ConvBlock(w) for _ in range(2 if i else 1)]) for i, w in enumerate(widths)
         )

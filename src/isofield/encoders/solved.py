@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding_bag
 
 from isofield.batch import SolvedClouds
+from isofield.condition import Condition
 from isofield.encoders.residual_unet import ResidualUNet
 from isofield.ops.interpolate import corners
 from isofield.ops.resnet import ResnetBlock
 
 
 @dataclass(frozen=True)
-class FeatureCells:
+class FeatureCells(Condition):
     """A condition that interpolates between the centres of cubic cells."""
 
     rows: Float[Tensor, "cells c"]
