@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from isofield.batch import SolvedBatch, SolvedClouds
-from isofield.data.solved import SolvedSource
+from isofield.data.solved_source import SolvedSource
 from isofield.encoders.gauss import SolvedCloud, cube, solve_cloud
 from isofield.encoders.solved import SolvedEncoder
 from isofield.fields.correction import CorrectionField
