@@ -28,20 +28,30 @@ class GaussSolver:
 
     def __init__(self, points: Float[Tensor, "n 3"], side: int) -> None:
         self.splines, self.side = SplineGrid(points, side), side
-        k = 2 * torch.pi * torch.fft.fftfreq(side, 1 / side)
-        half = 2 * torch.pi * torch.fft.rfftfreq(side, 1 / side)
-        self.k2 = k[:, None, None] ** 2 + k[None, :, None] ** 2 + half[None, None, :] ** 2
-        self.k2[0, 0, 0] = torch.inf  # the mean is free; here it is zero
+
+    def frequencies(self) -> Float[Tensor, "r r r2"]:
+        """Squared angular frequencies of the half spectrum, in units of the cube."""
+        k = 2 * torch.pi * torch.fft.fftfreq(self.side, 1 / self.side)
+        half = 2 * torch.pi * torch.fft.rfftfreq(self.side, 1 / self.side)
+        return k[:, None, None] ** 2 + k[None, :, None] ** 2 + half[None, None, :] ** 2
+
+    def smoothing(self, blur: float) -> Float[Tensor, "r r r2"]:
+        """Spectrum of a Gaussian of `blur` cells."""
+        return self.frequencies().mul_(-0.5 * (blur / self.side) ** 2).exp_()
 
     def kernel(self, blur: float) -> Float[Tensor, "r r r2"]:
         """Spectrum of the Green function of -laplacian, smoothed by a Gaussian of `blur` cells."""
-        smooth = torch.exp(self.k2 * (-0.5 * (blur / self.side) ** 2))
-        return smooth / self.k2 * self.side**3
+        k2 = self.frequencies()
+        k2[0, 0, 0] = torch.inf  # the mean is free; here it is zero
+        return self.smoothing(blur).div_(k2).mul_(self.side**3)
 
     def solve(
         self, source: Float[Tensor, "r r r"], kernel: Float[Tensor, "r r r2"]
     ) -> Float[Tensor, "r r r"]:
-        return torch.fft.irfftn(torch.fft.rfftn(source) * kernel, s=source.shape)
+        """The source convolved with the kernel."""
+        spectrum = torch.fft.rfftn(source)
+        spectrum *= kernel
+        return torch.fft.irfftn(spectrum, s=source.shape)
 
     def indicator(
         self, vectors: Float[Tensor, "n 3"], kernel: Float[Tensor, "r r r2"]
@@ -141,8 +151,7 @@ def interpolate_level(
     blurring shrank, curved and thin parts, comes back; `damping` (in units of a diagonal
     entry) keeps noise out.
     """
-    k2 = torch.where(torch.isinf(solver.k2), torch.zeros(()), solver.k2)
-    bump = torch.exp(k2 * (-0.5 * (reach / solver.side) ** 2))
+    bump = solver.smoothing(reach)
     splines = solver.splines
 
     def spread(heights: Tensor) -> Tensor:
@@ -153,4 +162,4 @@ def interpolate_level(
     one[len(one) // 2] = 1
     damp = damping * splines.gather(spread(one))[len(one) // 2]
     heights = conjugate_gradients(lambda p: splines.gather(spread(p)) + damp * p, residual, iterations)
-    return chi + spread(heights)
+    return spread(heights).add_(chi)
