@@ -222,6 +222,7 @@ def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advan
             colour=scene.colour,
             keep=_keep(args.keep),
             faces=args.faces,
+            normals="faces",
             closed=not args.open,
             progress=lambda _, share: advance(share),
         )

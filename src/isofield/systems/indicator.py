@@ -10,7 +10,7 @@ Occupancy Networks (arXiv:2003.04618); the Poisson indicator as network output g
 Shape As Points (arXiv:2106.03452), here it is an input.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,13 +20,17 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from isofield.batch import SolvedBatch, SolvedClouds
 from isofield.data.solved_source import SolvedSource
-from isofield.encoders.gauss import SolvedCloud, cube, solve_cloud
+from isofield.encoders.gauss import SolvedCloud, cube, indicator_for, solve_cloud
 from isofield.encoders.solved import SolvedEncoder
 from isofield.fields.correction import CorrectionField
 from isofield.observation import PointCloud
 from isofield.ops.indicator import MARGIN, feature_side, indicator_of
 from isofield.scene import Scene
 from isofield.system import System
+from isofield.systems.gauss import gauss_scene
+
+FINEST = 48
+"""Cells along the cube's edge up to which the network has learned; beyond, Gauss alone is better."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,11 @@ class IndicatorNet(System):
         return self.corrected(solve_cloud(observation))
 
     def corrected(self, solved: SolvedCloud) -> Scene:
-        """The Scene of a solved cloud."""
+        """The Scene of a solved cloud; of a dense one it is the indicator itself."""
         near, side = solved.near, feature_side(solved.near.spacing)
+        if side > FINEST:
+            scene = gauss_scene(solved, indicator_for(solved))
+            return replace(scene, notes={**scene.notes, "correction": "none, the points are dense enough"})
         indicator = indicator_of(solved.points, solved.normals, near, 2 * side)
         with torch.inference_mode():
             condition = self.encoder(
@@ -87,7 +94,7 @@ class IndicatorNet(System):
             inside=lambda p: logit(cube(p)),
             colour=solved.colour(),
             confidence=solved.confidence(),
-            resolution=round(4 * side / MARGIN * float(solved.box.extent.max())),
+            resolution=round(3 * side / MARGIN * float(solved.box.extent.max())),
             notes={**solved.notes, "feature cells": side},
         )
 
