@@ -124,8 +124,9 @@ def solve_cloud(cloud: PointCloud) -> SolvedCloud:
     scene_from_world = unit_from_world(cloud.points)
     cloud = cloud.transformed(scene_from_world)
     cloud = without_repeats(cloud, notes)
-    if len(cloud) > MANY or unevenness(cloud) > UNEVEN:
-        cloud = grid_thin(cloud, 0.7 * MARGIN / LARGEST)
+    finest = 0.7 * MARGIN / LARGEST
+    if len(cloud) > MANY or too_dense(cloud, finest):
+        cloud = grid_thin(cloud, finest)
         notes["thinned"] = len(cloud)
     stray = outliers(cloud.points)
     if stray.any():
@@ -163,12 +164,13 @@ def without_repeats(cloud: PointCloud, notes: dict[str, object]) -> PointCloud:
     return grid_thin(cloud, 1e-6)
 
 
-def unevenness(cloud: PointCloud) -> float:
-    """Spacing where points are sparse (90th percentile) over that where they are dense (10th)."""
+def too_dense(cloud: PointCloud, finest: float) -> bool:
+    """Whether points are denser than the finest grid can use, mostly or, unevenly, in some places."""
     places = np.random.default_rng(0).choice(len(cloud), min(len(cloud), 4_000), replace=False)
-    tenth = cKDTree(cloud.points).query(cloud.points[places], [min(11, len(cloud))], workers=-1)[0]
-    sparse, dense = np.quantile(tenth, (0.9, 0.1))
-    return float(sparse / max(dense, 1e-9))
+    k = min(11, len(cloud))
+    tenth = cKDTree(cloud.points).query(cloud.points[places], [k], workers=-1)[0]
+    sparse, middle, dense = np.quantile(tenth * np.sqrt(np.pi / (k - 1)), (0.9, 0.5, 0.1))
+    return bool(middle < finest or sparse > UNEVEN * dense)
 
 
 def without_noise(
