@@ -27,6 +27,8 @@ from isofield.thinning import grid_thin
 
 LARGEST = 448
 """Cells along the finest grid: 448^3 floats are 360 MB."""
+FINE, FINE_POINTS = 320, 300_000
+"""Cells along the finest grid of smaller clouds: finer ones cost more than they show."""
 NOISY = 0.36
 """Scatter over spacing above which a cloud is noise rather than detail; clean ones have 0.15-0.3."""
 AVERAGE = 24
@@ -265,16 +267,18 @@ def outside_out(
 
 
 def indicator_for(solved: SolvedCloud) -> Indicator:
-    """The finest indicator that the points support."""
+    """The finest indicator that the points support: several cells per spacing, or about one if dense."""
     spacing = solved.near.spacing
-    side = even(min(2.3 / spacing, max(128.0, 0.9 / spacing)), 64, LARGEST)
+    largest = FINE if len(solved.points) < FINE_POINTS else LARGEST
+    side = even(min(2.3 / spacing, max(128.0, 0.9 / spacing)), 64, largest)
     cells = spacing * side
+    dense = cells < 1.5
     return solve_indicator(
         solved.points,
         solved.normals,
         solved.near.area,
         side,
         blur=max(0.7 * cells, 0.7),
-        reach=max(1.0 * cells, 1.5 if cells < 1.5 else 0.8),
-        iterations=6 if cells > 1.5 else 8,
+        reach=1.5 if dense else cells,
+        iterations=8 if dense else 6,
     )
