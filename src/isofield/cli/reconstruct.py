@@ -29,7 +29,7 @@ SECONDS_PER_POINT = 8e-5
 MOST_SECONDS = 50.0
 """Solving grows with the points until they are as many as the resolution can use."""
 
-AUTO = "gauss"
+AUTO = "indicator"
 """The system that `--system auto` takes: the best by the project's own benchmark."""
 
 
