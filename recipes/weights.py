@@ -1,13 +1,17 @@
 """Trains the weights that ship: `make weights`.
 
     python recipes/weights.py [--data datasets/furniture] [--run runs/indicator] [--steps 60000]
+    python recipes/weights.py --refine [--steps 1000]
 
 Furniture (`make data`) and organic shapes from formulas (recipes/shapes.py) teach the indicator
-network. Running it again goes on where it stopped; `--steps` may be raised later. What is learned
-so far is written, in half precision, to src/isofield/weights/indicator.safetensors.
+network, from random weights or, with --refine, from those that ship now, at a quarter of the learning
+rate. Running it again goes on where it stopped; `--steps` may be raised later. What is learned is
+written, in half precision, to src/isofield/weights/indicator.safetensors; the curve of the
+validation is in metrics.jsonl in the run's folder.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +27,12 @@ def main() -> int:
     )
     parser.add_argument("--data", type=Path, default=ROOT / "datasets" / "furniture")
     parser.add_argument("--shapes", type=Path, default=ROOT / "datasets" / "shapes")
-    parser.add_argument("--run", type=Path, default=ROOT / "runs" / "indicator")
-    parser.add_argument("--steps", type=int, default=60_000)
+    parser.add_argument("--run", type=Path, help="runs/indicator, or runs/refined with --refine")
+    parser.add_argument("--steps", type=int, help="60000, or 1000 with --refine")
+    parser.add_argument("--refine", action="store_true", help="start from the weights that ship")
     parser.add_argument("--threads", type=int, default=0, help="0 for one per processor")
     args = parser.parse_args()
+    args.run = args.run or ROOT / "runs" / ("refined" if args.refine else "indicator")
     from isofield.cli import main as isofield
 
     shapes = [sys.executable, str(ROOT / "recipes" / "shapes.py"), str(args.shapes), "--count", "150"]
@@ -37,12 +43,28 @@ def main() -> int:
 
 def training(args: argparse.Namespace) -> list[str]:
     """The arguments of the training."""
-    return [
-        *("train", "indicator", str(args.data), "-o", str(args.run)),
-        *("--steps", str(args.steps), "--learning-rate", "1e-3", "--schedule", "cosine"),
-        *("--batch-size", "4", "--precision", "bf16", "--ema", "0.998"),
-        *("--validate-every", "1000", "--preview-every", "None", "--threads", str(args.threads)),
-    ]
+    import torch
+
+    from isofield.training.precision import has_bf16
+
+    fast = has_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    words = ["train", "indicator", str(args.data), "-o", str(args.run), "--batch-size", "4"]
+    words += ["--precision", "bf16" if fast else "float32", "--schedule", "cosine"]
+    words += ["--preview-every", "None", "--threads", str(args.threads)]
+    if not args.refine:
+        words += ["--steps", str(args.steps or 60_000), "--learning-rate", "1e-3", "--ema", "0.998"]
+        return [*words, "--validate-every", "1000"]
+    words += ["--steps", str(args.steps or 1_000), "--learning-rate", "2.5e-4", "--warmup", "100"]
+    return [*words, "--ema", "0.995", "--validate-every", "250", "--weights", str(started_from(args.run))]
+
+
+def started_from(run: Path) -> Path:
+    """A copy of the shipped weights beside the run: the same start when it is resumed later."""
+    start = run.with_suffix(".start.safetensors")
+    if not start.exists():
+        start.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(SHIPPED, start)
+    return start
 
 
 def ship(run: Path) -> int:

@@ -106,6 +106,10 @@ def indicator_of(
     )
 
 
+FINEST_FEATURES = 48
+"""Feature cells along the cube's edge at most: finer ones cost twice and more, and told no more."""
+
+
 def feature_side(spacing: float) -> int:
     """Cells along the cube's edge so that features follow points so far apart."""
-    return even(CELLS_PER_SPACING / spacing, 16, 64)
+    return even(CELLS_PER_SPACING / spacing, 16, FINEST_FEATURES)

@@ -24,13 +24,15 @@ from isofield.encoders.gauss import SolvedCloud, cube, indicator_for, solve_clou
 from isofield.encoders.solved import SolvedEncoder
 from isofield.fields.correction import CorrectionField
 from isofield.observation import PointCloud
-from isofield.ops.indicator import MARGIN, feature_side, indicator_of
+from isofield.ops.indicator import CELLS_PER_SPACING, MARGIN, feature_side, indicator_of
 from isofield.scene import Scene
 from isofield.system import System
 from isofield.systems.gauss import gauss_scene
 
-FINEST = 48
-"""Cells along the cube's edge up to which the network has learned; beyond, Gauss alone is better."""
+DENSE = 72
+"""Spacings, over `CELLS_PER_SPACING`, along the cube's edge beyond which Gauss alone is better."""
+OVERLAP = 0.3
+"""Weight of the overlap beside the cross-entropy."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,11 @@ class IndicatorNet(System):
         return self.field(batch.points, batch.indicator, condition, condition.side)
 
     def losses(self, batch: SolvedBatch) -> dict[str, Float[Tensor, ""]]:
-        return {"occupancy": bernoulli(self.logits(batch).float(), batch.inside)}
+        logits = self.logits(batch).float()
+        return {
+            "occupancy": bernoulli(logits, batch.inside),
+            "overlap": OVERLAP * missed_overlap(logits.sigmoid(), batch.inside).mean(),
+        }
 
     def reconstruct(self, observation: PointCloud) -> Scene:
         """The corrected indicator as `inside`, the points' colours, where points support it."""
@@ -73,7 +79,7 @@ class IndicatorNet(System):
     def corrected(self, solved: SolvedCloud) -> Scene:
         """The Scene of a solved cloud; of a dense one it is the indicator itself."""
         near, side = solved.near, feature_side(solved.near.spacing)
-        if side > FINEST:
+        if CELLS_PER_SPACING / near.spacing > DENSE:
             scene = gauss_scene(solved, indicator_for(solved))
             return replace(scene, notes={**scene.notes, "correction": "none, the points are dense enough"})
         indicator = indicator_of(solved.points, solved.normals, near, 2 * side)
@@ -102,3 +108,13 @@ class IndicatorNet(System):
     def batches(cls, config: IndicatorNetConfig, data: Path, seed: int, size: int) -> SolvedSource:
         """Solved samples of the training split of an ONet-layout data set."""
         return SolvedSource.of(data, "train", seed, size)
+
+
+def missed_overlap(probability: Float[Tensor, "b m"], inside: Float[Tensor, "b m"]) -> Float[Tensor, " b"]:
+    """1 - IoU of each item, with probabilities for members: a thin object counts as much as a block.
+
+    Cross-entropy alone hardly notices objects that fill a hundredth of the box.
+    """
+    both = (probability * inside).sum(1)
+    either = (probability + inside).sum(1) - both
+    return 1 - (both + 1) / (either + 1)

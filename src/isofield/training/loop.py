@@ -24,6 +24,7 @@ from isofield.errors import InputError
 from isofield.system import System
 from isofield.training.logs import Metrics, Progress, progress_line
 from isofield.training.options import TrainOptions
+from isofield.training.precision import has_bf16
 from isofield.training.run_folder import RunFolder
 from isofield.training.schedule import learning_rate
 from isofield.training.source import BatchSource, HoldsOut, Previews, Validates, prefetched
@@ -86,6 +87,8 @@ def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopp
     saved = time.monotonic()
     if training.step:
         progress.say(f"resuming after step {training.step}")
+    if options.precision == "bf16" and not has_bf16(accelerator.device):
+        progress.say("warning: bfloat16 is imitated on this processor, far slower than --precision float32")
     ranks = accelerator.process_index, accelerator.num_processes
     with prefetched(
         training.batches,

@@ -1,0 +1,119 @@
+"""Write `benchmarks.md` from what was measured: `python docs/make_benchmarks.py`.
+
+The numbers are those of benchmarks/results/*.json, as benchmarks/points.py, furniture.py and
+large.py wrote them; nothing here is typed by hand.
+"""
+
+import json
+from pathlib import Path
+
+PAGE = Path(__file__).with_name("benchmarks.md")
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+NAMES = {
+    "isofield": "isofield",
+    "indicator": "isofield",
+    "gauss": "isofield, Gauss alone",
+    "open3d_poisson_d8": "Open3D Poisson",
+    "pymeshlab_poisson_d8": "pymeshlab Poisson",
+}
+CASES = {
+    "n3k_noisy": "3,000 points, noise 0.005, no normals",
+    "n100k_clean": "100,000 clean points, no normals",
+    "n100k_clean_normals": "100,000 clean points with exact normals",
+}
+HEAD = """# Benchmarks
+
+Made from `benchmarks/results/` by `python docs/make_benchmarks.py`; how to run them again stands below each
+table. [Metrics](metrics.md) says what the columns mean; lengths are in units of the longest edge. Poisson is
+screened Poisson of depth 8 with the normals and orientation that Open3D (30 neighbours, consistent tangent
+planes) and pymeshlab (16 neighbours) find by themselves.
+"""
+SHAPES = """
+## Shapes
+
+CPU seconds count beyond the start of the interpreter and its imports, over all threads; normal estimation and
+orientation are included. Machine: {platform}, {processors} processors.
+"""
+SHAPES_COMMAND = """
+`python benchmarks/points.py --mesh NAME=FILE ... --baseline-python PYTHON`
+"""
+FURNITURE = """
+## Held-out furniture
+
+{objects} models of the test part of the [furniture set](train_on_your_own_shapes.md#the-furniture-set), noise
+0.005, no normals; means over objects. Truth is the winding number, closed voids are free space.
+
+| points | method | IoU | Chamfer-L1 | normal consistency | closed |
+|---:|---|---:|---:|---:|---:|
+"""
+FURNITURE_COMMAND = """
+`python benchmarks/furniture.py datasets/furniture --system indicator --baseline-python PYTHON`
+"""
+LARGE = """
+## Large clouds
+
+Points drawn from one mesh, the whole command with its report, two threads.
+
+| points | wall seconds | CPU seconds | peak memory | faces | closed |
+|---:|---:|---:|---:|---:|---|
+"""
+LARGE_COMMAND = """
+`python benchmarks/large.py FILE`
+"""
+
+
+def load(name: str) -> dict:
+    """One file of results."""
+    return json.loads((RESULTS / name).read_text(encoding="utf-8"))
+
+
+def shapes(found: dict) -> str:
+    """A table per case: every method on every mesh."""
+    text = SHAPES.format(**found["about"])
+    for case, title in CASES.items():
+        rows = [row for row in found["rows"] if row["case"] == case]
+        if not rows:
+            continue
+        text += f"\n### {title[0].upper()}{title[1:]}\n\n"
+        text += "| mesh | method | IoU | Chamfer-L1 | normal consistency | CPU seconds | closed |\n"
+        text += "|---|---|---:|---:|---:|---:|---|\n"
+        for row in rows:
+            head = f"| {row['mesh']} | {NAMES[row['method']]} |"
+            if "error" in row:
+                text += f"{head} {row['error']} | | | | |\n"
+                continue
+            text += f"{head} {row['iou']:.3f} | {row['chamfer_l1']:.4f} | {row['normal_consistency']:.3f} |"
+            text += f" {row['cpu_seconds_beyond_imports']:.1f} | {'yes' if row['closed'] else 'no'} |\n"
+    return text + SHAPES_COMMAND
+
+
+def furniture(found: dict) -> str:
+    """Means over the held-out models, by number of points and method."""
+    keys = sorted(found, key=lambda key: int(key.split("/")[1]))
+    text = FURNITURE.format(objects=found[keys[0]]["summary"]["objects"])
+    for key in keys:
+        method, count = key.split("/")
+        means = found[key]["summary"]["mean_over_objects"]
+        text += f"| {int(count):,} | {NAMES[method]} | {means['iou']:.3f} | {means['chamfer_l1']:.4f} |"
+        text += f" {means['normal_consistency']:.3f} | {means['closed']:.0%} |\n"
+    return text + FURNITURE_COMMAND
+
+
+def large(found: dict) -> str:
+    """What clouds of a million points and more cost."""
+    text = LARGE
+    for row in found["rows"]:
+        text += f"| {row['points']:,} | {row['wall_seconds']:.0f} | {row['cpu_seconds']:.0f} |"
+        text += f" {row['peak_memory_bytes'] / 1e9:.1f} GB | {row['faces']:,} |"
+        text += f" {'yes' if row['closed'] else 'no'} |\n"
+    return text + LARGE_COMMAND
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    tables = shapes(load("points.json")) + furniture(load("furniture.json")) + large(load("large.json"))
+    return HEAD + tables
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,155 @@
+"""One tale that every system of the catalogue tells: it learns, is kept, and reconstructs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from isofield.batch import OccupancyBatch
+from isofield.data.solved import SolvedSample
+from isofield.data.solved_source import collate
+from isofield.extract import extract_mesh
+from isofield.geometry.mesh_checks import check_mesh
+from isofield.observation import PointCloud
+from isofield.ops.indicator import indicator_of, oriented_normals
+from isofield.ops.neighbourhood import neighbourhood
+from isofield.system import System
+from isofield.systems import SYSTEMS, system_class
+from isofield.systems.convonet import ConvONetConfig
+from isofield.systems.gauss import GaussConfig
+from isofield.systems.indicator import IndicatorNetConfig
+from isofield.systems.stored import load_system
+from isofield.training.weights import save_weights
+
+
+def ball(count: int, noise: float = 0.01, seed: int = 0) -> np.ndarray:
+    """Noisy points on a sphere of radius 0.4."""
+    draw = np.random.default_rng(seed)
+    directions = draw.standard_normal((count, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    return 0.4 * directions + noise * draw.standard_normal(directions.shape)
+
+
+def occupied() -> OccupancyBatch:
+    draw = torch.Generator().manual_seed(0)
+    points = torch.rand(2, 512, 3, generator=draw) * 1.1 - 0.55
+    clouds = torch.stack([torch.from_numpy(ball(300, seed=i)).float() for i in range(2)])
+    return OccupancyBatch(clouds, points, (points.norm(dim=-1) < 0.4).float())
+
+
+def solved() -> Any:
+    samples = []
+    for seed in range(2):
+        points = torch.from_numpy(ball(600, seed=seed) + 0.5).float()
+        near = neighbourhood(points)
+        normals = oriented_normals(points, near)
+        chi = indicator_of(points, normals, near, 32)
+        queries = torch.rand(512, 3, generator=torch.Generator().manual_seed(seed))
+        samples.append(
+            SolvedSample(
+                points=points.numpy(),
+                normals=normals.numpy(),
+                scatter=near.scatter.numpy() * 16,
+                indicator=chi.grid.numpy(),
+                queries=queries.numpy(),
+                base=chi.at(queries).numpy(),
+                inside=((queries - 0.5).norm(dim=1) < 0.4).numpy(),
+            )
+        )
+    return collate(samples)
+
+
+@dataclass(frozen=True)
+class Tale:
+    """A system small enough for a test; without a batch it has nothing to learn."""
+
+    config: Any
+    batch: Callable[[], Any] | None = None
+
+
+TALES = {
+    "gauss": Tale(GaussConfig()),
+    "indicator": Tale(IndicatorNetConfig(hidden=8, widths=(8, 8), features=8, width=16, blocks=2), solved),
+    "convonet": Tale(
+        ConvONetConfig(
+            channels=8, encoder_width=8, encoder_blocks=3, plane_resolution=16, plane_depth=2,
+            plane_width=8, field_width=16, field_blocks=2, cloud_size=300,
+        ),
+        occupied,
+    ),
+}  # fmt: skip
+learns = pytest.mark.parametrize("name", [name for name, tale in TALES.items() if tale.batch])
+
+
+def built(name: str) -> System:
+    torch.manual_seed(0)
+    return system_class(name)(TALES[name].config)
+
+
+def test_every_system_has_its_tale() -> None:
+    assert set(TALES) == set(SYSTEMS)
+
+
+@learns
+def test_losses_are_finite_and_reach_every_parameter(name: str) -> None:
+    system, make = built(name), TALES[name].batch
+    assert make is not None
+    for parameter in system.parameters():  # zero layers at the start would hide what lies behind them
+        torch.nn.init.normal_(parameter, std=0.1) if parameter.ndim > 1 else None
+    losses = system.losses(make())
+    assert all(loss.isfinite() and loss.ndim == 0 for loss in losses.values())
+    torch.stack(list(losses.values())).sum().backward()
+    for parameter_name, parameter in system.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.abs().max() > 0, parameter_name
+
+
+@learns
+def test_kept_and_loaded_it_is_the_same_to_the_bit(name: str, tmp_path) -> None:
+    system = built(name)
+    save_weights(tmp_path / "w.safetensors", name, TALES[name].config, system.state_dict())
+    other = load_system(tmp_path / "w.safetensors", name)
+    assert other.config == TALES[name].config
+    assert not other.training
+    for key, tensor in system.state_dict().items():
+        assert other.state_dict()[key].equal(tensor), key
+
+
+@pytest.mark.parametrize("name", TALES)
+def test_a_cloud_becomes_functions_of_space_in_its_own_frame(name: str) -> None:
+    system = built(name).eval()
+    cloud = PointCloud(ball(1_200) * 30 + np.array([1e5, -2e5, 7.0]))
+    scene = system.reconstruct(cloud)
+    assert scene.inside is not None
+    with torch.inference_mode():
+        values = scene.inside(torch.rand(100, 3) - 0.5)
+    assert values.shape == (100,)
+    assert values.isfinite().all()
+    np.testing.assert_allclose(scene.world_from_scene.apply(np.zeros((1, 3)))[0], [1e5, -2e5, 7], atol=1.5)
+    assert scene.world_from_scene.scale == pytest.approx(24, rel=0.1)
+
+
+@pytest.mark.slow
+@learns
+def test_it_learns_one_shape(name: str) -> None:
+    system, make = built(name), TALES[name].batch
+    assert make is not None
+    batch = make()
+    optimiser = torch.optim.AdamW(system.parameters(), 3e-3)
+    first = None
+    for _ in range(300):
+        loss = torch.stack(list(system.losses(batch).values())).sum()
+        first = first or float(loss.detach())
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(loss.detach()) < 0.3 * first
+
+
+def test_what_needs_no_learning_reconstructs_a_sound_mesh() -> None:
+    scene = built("gauss").reconstruct(PointCloud(ball(1_200)))
+    assert scene.inside is not None
+    assert check_mesh(extract_mesh(scene.inside, scene.box, resolution=48)).is_sound
