@@ -51,4 +51,5 @@ def ball_system(monkeypatch) -> str:
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setitem(systems.SYSTEMS, "ball", (module.__name__, "Ball"))
     monkeypatch.setattr(reconstruct, "AUTO", "ball")
+    monkeypatch.setattr(reconstruct, "AUTO_OPEN", "ball")
     return "ball"

@@ -94,6 +94,7 @@ def test_a_system_runs_on_a_split(dataset, tmp_path, capsys, monkeypatch):
     from isofield.geometry import Box, Similarity
     from isofield.scene import Scene
     from isofield.system import System
+    from isofield.systems import SYSTEMS
 
     class Fitted(System):
         """The ball whose radius is the mean distance of the points: right for balls."""
@@ -107,9 +108,8 @@ def test_a_system_runs_on_a_split(dataset, tmp_path, capsys, monkeypatch):
             inside = lambda p: radius / 2 - p.norm(dim=1)  # noqa: E731
             return Scene(inside=inside, box=Box.cube(1.0), world_from_scene=Similarity(2.0), resolution=32)
 
-    monkeypatch.setattr("isofield.systems.SYSTEMS", {"fitted": ("here", "Fitted")})
-    monkeypatch.setattr("isofield.systems.system_class", lambda name: lambda config: Fitted())
-    monkeypatch.setattr("isofield.systems.config_class", lambda name: lambda: None)
+    monkeypatch.setitem(SYSTEMS, "fitted", ("here", "Fitted"))
+    monkeypatch.setattr("isofield.systems.stored.ready_system", lambda name: Fitted())
     words = ["--system", "fitted", "--truth", dataset, "--points", "500", "--meshes", tmp_path / "kept"]
     found = evaluated(words, capsys)
     rows = {row["name"]: row for row in found["rows"]}
@@ -141,3 +141,8 @@ def test_mistakes_end_in_one_sentence(tmp_path, capsys, words, message):
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("isofield: ")
     assert message in error
+
+
+def test_a_system_that_has_learnt_nothing_is_not_measured(dataset, capsys):
+    assert main(["evaluate", "--system", "convonet", "--truth", str(dataset)]) == 2
+    assert "give what it has learnt as --weights FILE" in capsys.readouterr().err

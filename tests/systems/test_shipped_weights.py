@@ -1,12 +1,11 @@
 """The weights that come with isofield."""
 
 import numpy as np
-import pytest
 import torch
 
 from isofield.observation import PointCloud
 from isofield.systems.gauss import Gauss, GaussConfig
-from isofield.systems.stored import load_system, shipped_weights
+from isofield.systems.stored import load_system, ready_system, shipped_weights
 
 
 def board(count: int, seed: int) -> np.ndarray:
@@ -33,7 +32,6 @@ def true_inside(p: np.ndarray) -> np.ndarray:
     return top | legs
 
 
-@pytest.mark.skipif(shipped_weights("indicator") is None, reason="no weights in this tree; make weights")
 def test_shipped_weights_know_boards_better_than_gauss() -> None:
     path = shipped_weights("indicator")
     assert path is not None
@@ -51,3 +49,11 @@ def test_shipped_weights_know_boards_better_than_gauss() -> None:
         scores.append((made & truth).sum() / (made | truth).sum())
     assert scores[0] > scores[1] + 0.05
     assert scores[0] > 0.6
+
+
+def test_a_system_comes_with_the_weights_it_ships_with() -> None:
+    path = shipped_weights("indicator")
+    assert path is not None
+    stored = load_system(path).state_dict()
+    for name, tensor in ready_system("indicator").state_dict().items():
+        assert tensor.equal(stored[name]), name

@@ -185,12 +185,9 @@ def _reconstructions_of(args: "Evaluate") -> Callable[["Item"], Predict]:
 
 
 def _system(args: "Evaluate") -> Any:
-    from isofield.systems import SYSTEMS, config_class, system_class
+    from isofield.systems import SYSTEMS
+    from isofield.systems.stored import load_system, ready_system
 
     if args.system not in SYSTEMS:
         raise InputError(f"there is no system {args.system!r}; choose one of {', '.join(SYSTEMS)}")
-    if args.weights is not None:
-        from isofield.systems.stored import load_system
-
-        return load_system(args.weights, args.system)
-    return system_class(args.system)(config_class(args.system)()).eval()
+    return ready_system(args.system) if args.weights is None else load_system(args.weights, args.system)

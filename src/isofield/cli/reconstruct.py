@@ -29,8 +29,9 @@ SECONDS_PER_POINT = 8e-5
 MOST_SECONDS = 50.0
 """Solving grows with the points until they are as many as the resolution can use."""
 
-AUTO = "indicator"
-"""The system that `--system auto` takes: the best by the project's own benchmark."""
+AUTO, AUTO_OPEN = "indicator", "gauss"
+"""The systems that `--system auto` takes: the best by the project's own benchmark for closed objects;
+what has learnt from solids takes a single sheet of terrain for a thin board with two sides."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Reconstruct:
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb, if left out."""
     system: str = "auto"
-    """Which system reconstructs; auto takes the one that measures best."""
+    """Which system reconstructs; auto takes the one that measures best, gauss with --open."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Weights from `isofield train` or `isofield convert`, instead of those that come with isofield."""
     resolution: Annotated[int | None, tyro.conf.arg(metavar="CELLS")] = None
@@ -189,21 +190,16 @@ def _system(args: Reconstruct) -> tuple[str, "System"]:
     """Name and system, ready to reconstruct; its draws begin at the seed."""
     import torch
 
-    from isofield.systems import SYSTEMS, config_class, system_class
-    from isofield.systems.stored import load_system, shipped_weights
+    from isofield.systems import SYSTEMS
+    from isofield.systems.stored import load_system, ready_system
 
     torch.manual_seed(args.common.seed)
-    name = AUTO if args.system == "auto" else args.system
+    name = args.system if args.system != "auto" else AUTO_OPEN if args.open else AUTO
     if args.weights is not None:
         system = load_system(args.weights, None if args.system == "auto" else name)
         kind = type(system)
         return next(n for n, place in SYSTEMS.items() if place == (kind.__module__, kind.__name__)), system
-    if (weights := shipped_weights(name)) is not None:
-        return name, load_system(weights, name)
-    cls = system_class(name)
-    if hasattr(cls, "batches"):
-        raise InputError(f"the system {name!r} learns from data; give what it has learnt as --weights FILE")
-    return name, cls(config_class(name)()).eval()
+    return name, ready_system(name)
 
 
 def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advance) -> "tuple[Mesh, int]":

@@ -43,6 +43,20 @@ def shipped_weights(name: str) -> Path | None:
     return path if path.exists() else None
 
 
+def ready_system(name: str) -> System:
+    """A system of the catalogue as it comes: with the weights it ships with, or none if it needs none.
+
+    Raises:
+        InputError: It learns from data, and no weights come with it.
+    """
+    if (weights := shipped_weights(name)) is not None:
+        return load_system(weights, name)
+    cls = system_class(name)
+    if hasattr(cls, "batches"):
+        raise InputError(f"the system {name!r} learns from data; give what it has learnt as --weights FILE")
+    return cls(config_class(name)()).eval()
+
+
 def config_from_json(cls: type, values: dict[str, Any], path: Path) -> Any:
     """The dataclass with the given fields, lists becoming tuples.
 
