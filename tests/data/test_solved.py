@@ -1,5 +1,6 @@
 """Training samples of the indicator network."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from isofield.data.degrade import Degradation, degraded, random_rotation, surfac
 from isofield.data.solved import SIDES, SolvedSample, solve_held_out, solve_sample
 from isofield.data.solved_source import SYMMETRIES, SolvedSource, iou, turned
 from isofield.ops.indicator import Indicator
+from isofield.systems.indicator import IndicatorNet, IndicatorNetConfig
+from isofield.training.source import HoldsOut
 
 
 def write_ball(folder: Path, radius: float = 0.4, seed: int = 0) -> Path:
@@ -125,3 +128,29 @@ def test_rotations_are_rotations() -> None:
         r = random_rotation(np.random.default_rng(seed))
         np.testing.assert_allclose(r @ r.T, np.eye(3), atol=1e-12)
         assert np.linalg.det(r) == pytest.approx(1)
+
+
+def test_small_data_sets_are_enough(dataset: Path, tmp_path: Path) -> None:
+    """Fewer points than a sample wants, and nothing to validate on."""
+    small = tmp_path / "small"
+    shutil.copytree(dataset, small)
+    for folder in small.glob("*/*/"):
+        for name in ("points", "points_surface"):
+            if (path := folder / f"{name}.npz").exists():
+                arrays = dict(np.load(path))
+                arrays["points"], arrays["occupancies"] = arrays["points"][:800], arrays["occupancies"][:100]
+                np.savez(path, **arrays)
+    for path in small.glob("*/val.lst"):
+        path.write_text("")
+    source = SolvedSource.of(small, "train", 0, 2)
+    assert source.batch(0, 0, 1).points.shape[1] == source.queries
+    assert source.validate(IndicatorNet(IndicatorNetConfig())) == {}
+
+
+def test_what_is_held_out_can_be_looked_at(dataset: Path) -> None:
+    source = SolvedSource.of(dataset, "train", 0, 2)
+    assert isinstance(source, HoldsOut)
+    known = source.held_out()
+    assert len(known) == len(source.measured) > 0
+    assert len(known[0].observation) == 3_000
+    assert known[0].inside.any()

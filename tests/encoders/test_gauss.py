@@ -99,6 +99,7 @@ def test_repeated_points_count_once():
 def test_dense_clouds_are_thinned(monkeypatch):
     monkeypatch.setattr(gauss, "MANY", 5_000)
     monkeypatch.setattr(gauss, "LARGEST", 32)
+    monkeypatch.setattr(gauss, "FINEST", 0.7 * gauss.MARGIN / 32)
     solved = solve_cloud(PointCloud(sphere(6_000)))
     assert solved.notes["thinned"] == len(solved.cloud) < 4_000
     assert outwards(solved) == 1
@@ -109,6 +110,7 @@ def test_clumps_are_evened_out(monkeypatch):
     cap = sphere(60_000)
     cap = cap[cap[:, 0] > 0.95]
     monkeypatch.setattr(gauss, "LARGEST", 32)
+    monkeypatch.setattr(gauss, "FINEST", 0.7 * gauss.MARGIN / 32)
     solved = solve_cloud(PointCloud(np.concatenate([sphere(600), cap])))
     assert "thinned" in solved.notes
     assert outwards(solved) > 0.99
@@ -202,3 +204,25 @@ def test_colours_come_from_the_nearest_points():
     found = colour(torch.from_numpy(solved.cloud.points[:50]).float())
     assert np.abs(found.numpy() - solved.cloud.colours[:50]).max() < 0.02
     assert solve_cloud(PointCloud(points)).colour() is None
+
+
+@pytest.mark.parametrize(
+    "far", [[[100, 0, 0]], [[1e4, 0, 0], [0, -1e4, 0]], [[50, 0, 0], [0, 70, 0], [0, 0, 1e3]]]
+)
+def test_a_few_points_far_off_cost_nothing(far):
+    ball = np.random.default_rng(0).standard_normal((4_000, 3))
+    ball /= np.linalg.norm(ball, axis=1, keepdims=True)
+    solved = solve_cloud(PointCloud(np.concatenate([ball, far])))
+    assert len(solved.points) == 4_000
+    assert solved.notes["outliers"] == len(far)
+    assert solved.world_from_scene.scale == pytest.approx(2, rel=0.01)
+
+
+def test_both_sides_of_a_thin_board_keep_their_sides():
+    """Two spacings thick, without noise: sixteen neighbours reach to the other side."""
+    draw = np.random.default_rng(1)
+    points = draw.uniform(-0.5, 0.5, (20_000, 3)) * [1200, 700, 18]
+    points[:, 2] = draw.choice([-9.0, 9.0], len(points))
+    solved = solve_cloud(PointCloud(points))
+    outwards = np.sign(solved.cloud.points[:, 2]) * solved.normals[:, 2].numpy()
+    assert (outwards > 0.9).mean() > 0.95

@@ -129,6 +129,8 @@ def normals(survey: "Survey") -> str:
 
 def surface(survey: "Survey", checks: "MeshChecks | None") -> str:
     """Open or closed, and how we know."""
+    from isofield.metrics.survey import ONE_HEIGHT
+
     if checks is not None and checks.is_closed:
         return "closed: every edge of the mesh has two faces"
     if survey.relief < 1e-3:
@@ -139,7 +141,7 @@ def surface(survey: "Survey", checks: "MeshChecks | None") -> str:
     elif closedness == "open":
         why = (
             "one height z at each place, as terrain or a view along z"
-            if survey.layers < 0.3
+            if survey.layers < ONE_HEIGHT
             else "it has long edges"
         )
         text = f"open: {why}"

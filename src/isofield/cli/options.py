@@ -4,6 +4,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+from isofield.errors import InputError
+
 
 @dataclass(frozen=True)
 class Options:
@@ -28,7 +30,12 @@ class Options:
 
         Waiting threads sleep instead of spinning: where another program uses the processors, too,
         spinning took three times as long here.
+
+        Raises:
+            InputError: A negative number of threads.
         """
+        if self.threads < 0:
+            raise InputError(f"--threads {self.threads} is impossible; give a number, or 0 for all")
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if self.threads <= 0:
             return

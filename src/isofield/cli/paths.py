@@ -36,11 +36,12 @@ def check_readable(path: Path) -> None:
         raise InputError(f"{path} is a folder; give the file with the points")
 
 
-def check_writable(output: Path, scan: Path) -> None:
-    """Nothing, if a mesh can be written there without touching the scan.
+def check_writable(output: Path, scan: Path) -> Paths:
+    """Where everything goes, if it can be written there without touching the scan.
 
     Raises:
-        InputError: The format is unknown, the folder takes no files, or the scan would be overwritten.
+        InputError: The format is unknown, the folder takes no files, a folder has the name of one of
+            the files, or the scan would be overwritten.
     """
     from isofield.data import MESH_FORMATS, atomic_write
 
@@ -51,5 +52,8 @@ def check_writable(output: Path, scan: Path) -> None:
         )
     if output.exists() and output.samefile(scan):
         raise InputError(f"{output} is the scan itself and would be overwritten; choose another name")
-    with suppress(_WouldWriteError), atomic_write(output):
-        raise _WouldWriteError
+    paths = Paths.beside(output)
+    for path in (paths.mesh, paths.report, paths.record):
+        with suppress(_WouldWriteError), atomic_write(path):
+            raise _WouldWriteError
+    return paths

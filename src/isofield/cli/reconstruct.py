@@ -122,8 +122,7 @@ def _check_arguments(args: Reconstruct) -> Paths:
     if args.weights is not None:
         check_readable(args.weights)
     output = args.output if args.output is not None else args.scan.with_suffix(".mesh.glb")
-    check_writable(output, args.scan)
-    return Paths.beside(output)
+    return check_writable(output, args.scan)
 
 
 def _keep(text: str) -> Literal["all", "largest"] | float:

@@ -8,8 +8,6 @@ if TYPE_CHECKING:
 
     from isofield.observation import PointCloud
 
-ONE_HEIGHT = 0.3
-"""Share of the whole height that a place of the map may span in terrain; `isofield check` says the same."""
 ALTITUDE = 20.0
 """Height of the supposed scanner above the terrain, in extents of the terrain."""
 
@@ -22,7 +20,7 @@ def seen_from_above(cloud: "PointCloud", up: str) -> "PointCloud | None":
     """
     import numpy as np
 
-    from isofield.metrics.survey import height_layers
+    from isofield.metrics.survey import ONE_HEIGHT, height_layers
 
     if cloud.sensors is not None or cloud.normals is not None or len(cloud) < 100:
         return None

@@ -66,7 +66,7 @@ class OccupancySource:
         Raises:
             InputError: The folder is no data set, or one of its parts is missing.
         """
-        validation = items(data, "val")
+        validation = items(data, "val", none_ok=True)
         step = max(1, len(validation) // held)
         return cls(items(data, "train"), validation[::step][:held], seed, size, cloud_size)
 

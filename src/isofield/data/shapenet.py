@@ -153,13 +153,16 @@ def is_dataset(root: Path) -> bool:
     return root.is_dir() and any(root.glob("*/*.lst"))
 
 
-def items(root: Path, split: str | None = None, only: Sequence[str] = ()) -> list[Item]:
+def items(
+    root: Path, split: str | None = None, only: Sequence[str] = (), none_ok: bool = False
+) -> list[Item]:
     """Models of a split, or of all, by category and in the order of their lists.
 
     Args:
         root: Folder of the data set.
         split: `train`, `val`, `test` or any list that is there; None for all.
         only: Categories to take; none for all.
+        none_ok: A split without models is an answer.
 
     Raises:
         InputError: The folder is no data set, or a category or the split is missing.
@@ -175,7 +178,7 @@ def items(root: Path, split: str | None = None, only: Sequence[str] = ()) -> lis
         for part in splits
         for name in list_ids(root / category / f"{part}.lst", missing_ok=split is None)
     ]
-    if not result:
+    if not result and not none_ok:
         raise InputError(f"{root} has no model in {'any split' if split is None else f'its {split} split'}")
     return result
 

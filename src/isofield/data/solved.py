@@ -99,7 +99,7 @@ def solve_held_out(model: Path, count: int, noise: float, queries: int = 16_384)
     """A plain scan of a model for validation, upright; queries are uniform."""
     draw = np.random.default_rng(0)
     surface, _ = _surface(model)
-    points = surface[draw.choice(len(surface), count, replace=False)].astype(np.float64)
+    points = surface[draw.choice(len(surface), count, replace=count > len(surface))].astype(np.float64)
     points += noise * draw.standard_normal(points.shape)
     z = np.load(model / "points.npz")
     inside = np.unpackbits(z["occupancies"])[:queries].astype(bool)
@@ -149,7 +149,7 @@ def _queries(
         path = model / name
         z = np.load(path if path.exists() else model / "points.npz")  # official data has no second file
         every = z["points"]
-        pick = draw.choice(len(every), count // 2, replace=False)
+        pick = draw.choice(len(every), count // 2, replace=count // 2 > len(every))
         points.append(every[pick].astype(np.float64))
         inside.append(np.unpackbits(z["occupancies"])[: len(every)][pick].astype(bool))
     return np.concatenate(points), np.concatenate(inside)

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 
 from isofield.batch import SolvedBatch, SolvedClouds
-from isofield.data.occupancy import share
-from isofield.data.shapenet import items
+from isofield.data.occupancy import Known, share
+from isofield.data.shapenet import Item, items
 from isofield.data.solved import SIDES, VERSION, SolvedSample, solve_held_out, solve_sample
 from isofield.system import System
 
@@ -52,8 +52,8 @@ class SolvedSource:
     seed: int
     size: int
     """Samples of 32^3 cells in a batch; finer ones come in smaller, coarser in larger batches."""
-    held_out: tuple[Path, ...] = ()
-    """Models that validation measures."""
+    measured: tuple[Path, ...] = ()
+    """Models that validation measures; none, and nothing is measured."""
     variants: int = 6
     """Variants of each model in use; up to len(SIDES) differ in kind."""
     queries: int = 4_096
@@ -61,14 +61,13 @@ class SolvedSource:
     @classmethod
     def of(cls, data: Path, split: str, seed: int, size: int) -> "SolvedSource":
         """All models of a split of an ONet-layout data set; samples are kept in `data`.solved beside it."""
-        known = [item.folder for item in items(data, "val")]
-        held_out = tuple(known[:: max(1, len(known) // 32)])
+        known = [item.folder for item in items(data, "val", none_ok=True)]
         return cls(
             tuple(item.folder for item in items(data, split)),
             data.with_name(data.name + ".solved"),
             seed,
             size,
-            held_out,
+            tuple(known[:: max(1, len(known) // 32)]),
         )
 
     def sample(self, model: int, variant: int) -> SolvedSample:
@@ -93,8 +92,10 @@ class SolvedSource:
 
     def validate(self, system: System) -> dict[str, float]:
         """Mean IoU of held-out models on uniform points: 3,000 points, noise 0.005, no normals."""
+        if not self.measured:
+            return {}
         learned, solved = [], []
-        for model in self.held_out:
+        for model in self.measured:
             path = self.cache / "held_out" / model.parent.name / f"{model.name}.v{VERSION}.npz"
             if not path.exists():
                 solve_held_out(model, 3_000, 0.005).save(path)
@@ -105,6 +106,15 @@ class SolvedSource:
             learned.append(iou(inside, sample.inside))
             solved.append(iou(sample.base > 0, sample.inside))
         return {"iou": float(np.mean(learned)), "iou_indicator": float(np.mean(solved))}
+
+    def held_out(self) -> list[Known]:
+        """The same scans as a user would have them, to look at."""
+        every = [Item(folder.parent.name, folder.name, folder) for folder in self.measured]
+        known = [(item, item.occupied()) for item in every]
+        return [
+            Known(item.name, item.scan(3_000, 0.005), occupied.points.astype(np.float64), occupied.inside)
+            for item, occupied in known
+        ]
 
     def _drawn(self, model: int, variant: int, symmetry: int, seed: int) -> SolvedSample:
         sample = self.sample(model, variant)

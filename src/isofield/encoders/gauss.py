@@ -21,12 +21,16 @@ from isofield.ops.cells import cell_keys
 from isofield.ops.gauss import GaussSolver, settle
 from isofield.ops.indicator import MARGIN, Indicator, even, oriented_normals, solve_indicator
 from isofield.ops.neighbourhood import Neighbourhood, neighbourhood
-from isofield.ops.outliers import outliers
+from isofield.ops.outliers import far_off, outliers
 from isofield.scene import Colour, Confidence
 from isofield.thinning import grid_thin
 
 LARGEST = 448
 """Cells along the finest grid: 448^3 floats are 360 MB."""
+FINEST = 0.7 * MARGIN / LARGEST
+"""Edge of the cells in which points are averaged where the grid could not use more of them; the box has 1."""
+WORTHWHILE = 0.25
+"""Extent without outliers, over that with them, below which the rest deserves a closer look."""
 FINE, FINE_POINTS = 320, 300_000
 """Cells along the finest grid of smaller clouds: finer ones cost more than they show."""
 NOISY = 0.36
@@ -123,19 +127,7 @@ def solve_cloud(cloud: PointCloud) -> SolvedCloud:
         InputError: Fewer than ten points are left, or they lie along a line.
     """
     notes: dict[str, object] = {"points": len(cloud)}
-    scene_from_world = unit_from_world(cloud.points)
-    cloud = cloud.transformed(scene_from_world)
-    cloud = without_repeats(cloud, notes)
-    finest = 0.7 * MARGIN / LARGEST
-    if len(cloud) > MANY or too_dense(cloud, finest):
-        cloud = grid_thin(cloud, finest)
-        notes["thinned"] = len(cloud)
-    stray = outliers(cloud.points)
-    if stray.any():
-        cloud = cloud[~stray]
-        notes["outliers"] = int(stray.sum())
-        again = unit_from_world(cloud.points)
-        cloud, scene_from_world = cloud.transformed(again), again @ scene_from_world
+    cloud, scene_from_world = cleaned(cloud, notes)
     if len(cloud) < 10:
         raise InputError(f"only {len(cloud)} points are left without outliers; a surface needs at least ten")
     if line_likeness(cloud) > LINE:
@@ -149,11 +141,51 @@ def solve_cloud(cloud: PointCloud) -> SolvedCloud:
     return SolvedCloud(cloud, scene_from_world.inverse(), points, normals, near, notes)
 
 
+def cleaned(cloud: PointCloud, notes: dict[str, object]) -> tuple[PointCloud, Similarity]:
+    """What the finest grid can use of the cloud, in its unit box, without outliers; and the map there.
+
+    Points so far off that the grid would see nothing of the rest are dropped first, and the rest
+    is looked at again.
+    """
+    scene_from_world, far = Similarity(), far_off(cloud.points)
+    cloud, dropped = cloud[~far], int(far.sum())
+    while True:
+        unit = unit_from_world(cloud.points)
+        cloud, scene_from_world = cloud.transformed(unit), unit @ scene_from_world
+        kept = thinned(without_repeats(cloud, notes), notes)
+        stray = outliers(kept.points)
+        left = kept[~stray]
+        if not stray.any() or not len(left) or np.ptp(left.points, axis=0).max() > WORTHWHILE:
+            break
+        near = Box.around(left.points).padded(FINEST).contains(cloud.points)
+        if near.all():
+            break
+        dropped += int((~near).sum())
+        cloud = cloud[near]
+        notes.pop("thinned", None)
+        notes.pop("repeated", None)
+    if dropped or stray.any():
+        notes["outliers"] = dropped + int(stray.sum())
+    if not stray.any() or not len(left):
+        return left, scene_from_world
+    unit = unit_from_world(left.points)
+    return left.transformed(unit), unit @ scene_from_world
+
+
 def line_likeness(cloud: PointCloud) -> float:
     """Longest over second principal extent of the cloud."""
     centred = cloud.points - cloud.points.mean(axis=0)
     _, second, first = np.linalg.eigvalsh(centred.T @ centred)
     return float(np.sqrt(first / max(second, 1e-300)))
+
+
+def thinned(cloud: PointCloud, notes: dict[str, object]) -> PointCloud:
+    """The cloud, averaged in cells if it is larger or denser than the finest grid can use."""
+    if len(cloud) <= MANY and not too_dense(cloud, FINEST):
+        return cloud
+    cloud = grid_thin(cloud, FINEST)
+    notes["thinned"] = len(cloud)
+    return cloud
 
 
 def without_repeats(cloud: PointCloud, notes: dict[str, object]) -> PointCloud:

@@ -22,6 +22,8 @@ EVEN = 20_000
 """Points, about, that remain to look for edges of the surface."""
 GAP, STRICT_GAP = 2.09, 2.6
 """Free angle around a point, in radians, beyond which it lies on an edge."""
+ONE_HEIGHT = 0.3
+"""Share of the whole height that a place of the map may span in terrain."""
 ALONE = 2.5
 """How many times farther from its neighbours than these from theirs an outlier is."""
 SHEET = 0.3
@@ -72,6 +74,8 @@ class Survey:
         """
         if self.rim < 0.8 or (self.rim < 1.6 and self.rim_strict < 0.45):
             return "closed"
+        if self.layers < ONE_HEIGHT and self.rim > 1:  # terrain, or a view along z
+            return "open"
         return "open" if self.rim > 2.5 and self.rim_strict > 1.5 else "unclear"
 
     @property
@@ -263,7 +267,10 @@ def _free_angle(offsets: Float[np.ndarray, "m k 2"]) -> Float[np.ndarray, " m"]:
 
 def _relief(points: Float[np.ndarray, "n 3"]) -> float:
     step = max(1, len(points) // 100_000)
-    some = points[::step] - points[::step].mean(axis=0)
+    some = points[::step]
+    low, high = np.quantile(some, (0.01, 0.99), axis=0)  # single points far off don't count
+    some = some[((some >= 2 * low - high) & (some <= 2 * high - low)).all(axis=1)]
+    some = some - some.mean(axis=0)
     axes = np.linalg.svd(some.T @ some)[0]
     extents = np.ptp(some @ axes, axis=0)
     return float(extents.min() / extents.max())

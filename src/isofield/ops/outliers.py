@@ -17,3 +17,13 @@ def outliers(points: Float[np.ndarray, "n 3"], count: int = 8, factor: float = 4
     reach = distance[:, -1]
     usual = np.median(reach[nearest[:, 1:]], axis=1)
     return reach > factor * np.maximum(usual, 1e-12)
+
+
+def far_off(
+    points: Float[np.ndarray, "n 3"], share: float = 0.005, reach: float = 10.0
+) -> Bool[np.ndarray, " n"]:
+    """Which points lie more than `reach` extents away from where all but a `share` of them are."""
+    some = points[:: max(1, len(points) // 100_000)]
+    low, high = np.quantile(some, (share, 1 - share), axis=0)
+    room = reach * (high - low).max()
+    return ((points < low - room) | (points > high + room)).any(axis=1)
