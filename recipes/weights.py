@@ -16,7 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
 ROOT = Path(__file__).resolve().parent.parent
+BLEND = 0.6
+"""Share of the refined weights in what ships; the rest is what the refinement started from."""
 SHIPPED = ROOT / "src" / "isofield" / "weights" / "indicator.safetensors"
 
 
@@ -43,8 +47,6 @@ def main() -> int:
 
 def training(args: argparse.Namespace) -> list[str]:
     """The arguments of the training."""
-    import torch
-
     from isofield.training.precision import has_bf16
 
     fast = has_bf16(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
@@ -58,9 +60,14 @@ def training(args: argparse.Namespace) -> list[str]:
     return [*words, "--ema", "0.995", "--validate-every", "250", "--weights", str(started_from(args.run))]
 
 
+def start_of(run: Path) -> Path:
+    """Where the weights lie that a refined run started from."""
+    return run.with_suffix(".start.safetensors")
+
+
 def started_from(run: Path) -> Path:
     """A copy of the shipped weights beside the run: the same start when it is resumed later."""
-    start = run.with_suffix(".start.safetensors")
+    start = start_of(run)
     if not start.exists():
         start.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(SHIPPED, start)
@@ -68,12 +75,20 @@ def started_from(run: Path) -> Path:
 
 
 def ship(run: Path) -> int:
-    """Write the run's averaged weights in half precision to where `reconstruct` finds them."""
+    """Write the run's averaged weights in half precision to where `reconstruct` finds them.
+
+    A refined run is blended with what it started from: on what is held out the mean of both
+    is better than either.
+    """
     from isofield.training.weights import load_weights, save_weights
 
     learned = load_weights(run / "weights.safetensors")
-    half = {name: tensor.half() for name, tensor in learned.tensors.items()}
+    tensors = learned.tensors
+    if (start := start_of(run)).exists():
+        before = load_weights(start).tensors
+        tensors = {name: torch.lerp(before[name].float(), new, BLEND) for name, new in tensors.items()}
     SHIPPED.parent.mkdir(parents=True, exist_ok=True)
+    half = {name: tensor.half() for name, tensor in tensors.items()}
     save_weights(SHIPPED, learned.system, learned.config, half)
     print(f"{SHIPPED}: {SHIPPED.stat().st_size / 1e6:.1f} MB")
     return 0

@@ -26,7 +26,7 @@ from isofield.ops.neighbourhood import neighbourhood
 
 SIDES = (32, 24, 40, 48, 32, 48, 24, 40, 32, 16, 48, 32)
 """Cells along an edge in each variant; the density of its points follows."""
-VERSION = 3
+VERSION = 4
 """Changes when samples are made differently, so that old ones are not used."""
 
 

@@ -6,6 +6,7 @@ What the grid can use decides what is kept: clouds denser than the finest grid, 
 they are dense, are averaged in cells first.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -120,8 +121,16 @@ def cube(points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     return points / MARGIN + 0.5
 
 
-def solve_cloud(cloud: PointCloud) -> SolvedCloud:
+Noise = Callable[[PointCloud, dict[str, object]], tuple[PointCloud, Float[Tensor, "n 3"], Neighbourhood]]
+"""What is done about noise: the cloud to use, its points in the unit cube, and their neighbourhoods."""
+
+
+def solve_cloud(cloud: PointCloud, noise: Noise | None = None) -> SolvedCloud:
     """Outliers dropped, density reduced to what can be used, normals found and turned outwards.
+
+    Args:
+        cloud: In any frame.
+        noise: What is done about noise; left out, it is averaged away.
 
     Raises:
         InputError: Fewer than ten points are left, or they lie along a line.
@@ -134,7 +143,7 @@ def solve_cloud(cloud: PointCloud) -> SolvedCloud:
         raise InputError(
             "the points lie along a line, so there is no surface; scan more, or cut away what is far off"
         )
-    cloud, points, near = without_noise(cloud, notes)
+    cloud, points, near = (noise or without_noise)(cloud, notes)
     normals = outward_normals(cloud, points, near, notes)
     notes["spacing"] = near.spacing * MARGIN / scene_from_world.scale
     notes["scatter"] = float(near.scatter.median()) * MARGIN / scene_from_world.scale
@@ -214,8 +223,7 @@ def without_noise(
     for _ in range(8):
         points = cube(torch.from_numpy(cloud.points)).float()
         near = neighbourhood(points)
-        scatter = float(near.scatter.median())
-        if scatter < NOISY * near.spacing or len(cloud) < 2_000 or curved(points, scatter):
+        if len(cloud) < 2_000 or not is_noisy(points, near):
             break
         cloud = averaged(cloud, 1.6 * near.spacing * MARGIN)
         notes["averaged"] = len(cloud)
@@ -233,12 +241,16 @@ def averaged(cloud: PointCloud, cell: float) -> PointCloud:
     return replace(thin, points=cloud.points[nearest].mean(axis=1))
 
 
-def curved(points: Float[Tensor, "n 3"], scatter: float) -> bool:
-    """Whether the neighbours' scatter is the curvature of thin parts rather than noise.
+def is_noisy(points: Float[Tensor, "n 3"], near: Neighbourhood) -> bool:
+    """Whether points lie around a surface rather than on it.
 
-    From 8 to 16 neighbours, sag grows 2.7 times (measured on cylinders), noise of any size less than 1.8.
+    What scatters may be the curvature of thin parts, too: from 8 to 16 neighbours, sag grows 2.7
+    times (measured on cylinders), noise of any size less than 1.8.
     """
-    return scatter > 2.2 * float(neighbourhood(points, 8).scatter.median())
+    scatter = float(near.scatter.median())
+    if scatter < NOISY * near.spacing:
+        return False
+    return scatter < 2.2 * float(neighbourhood(points, 8).scatter.median())
 
 
 def outward_normals(

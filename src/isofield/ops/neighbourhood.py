@@ -25,6 +25,8 @@ class Neighbourhood:
 
 FEWEST = 6
 """Neighbours that make a plane."""
+FLAT = 0.1
+"""Scatter over spacing below which no other sheet can be among the neighbours."""
 MIXED = 2.2
 """From half the neighbours to all, the scatter of noise grows less than 1.8 times, that of a plane with
 points of another sheet behind it far more."""
@@ -44,9 +46,10 @@ def neighbourhood(points: Float[Tensor, "n 3"], count: int = 16) -> Neighbourhoo
     area = np.maximum(area, 1e-3 * np.median(area))
     normal, scatter = planes(x, nearest)
     if count >= 2 * FEWEST:
-        near_normal, near_scatter = planes(x, nearest[:, : count // 2])
-        mixed = scatter > MIXED * near_scatter
-        normal[mixed] = near_normal[mixed]
+        thick = np.flatnonzero(scatter > FLAT * np.sqrt(area))
+        near_normal, near_scatter = planes(x, nearest[thick, : count // 2])
+        mixed = scatter[thick] > MIXED * near_scatter
+        normal[thick[mixed]] = near_normal[mixed]
     return Neighbourhood(
         area=torch.from_numpy(area.astype(np.float32)),
         normal=torch.from_numpy(normal.astype(np.float32)),

@@ -20,17 +20,25 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bernoulli
 
 from isofield.batch import SolvedBatch, SolvedClouds
 from isofield.data.solved_source import SolvedSource
-from isofield.encoders.gauss import SolvedCloud, cube, indicator_for, solve_cloud
+from isofield.encoders.gauss import SolvedCloud, cube, indicator_for, is_noisy, solve_cloud, without_noise
 from isofield.encoders.solved import SolvedEncoder
 from isofield.fields.correction import CorrectionField
 from isofield.observation import PointCloud
 from isofield.ops.indicator import CELLS_PER_SPACING, MARGIN, feature_side, indicator_of
+from isofield.ops.neighbourhood import Neighbourhood, neighbourhood
 from isofield.scene import Scene
 from isofield.system import System
 from isofield.systems.gauss import gauss_scene
+from isofield.thinning import grid_thin
 
 DENSE = 72
 """Spacings, over `CELLS_PER_SPACING`, along the cube's edge beyond which Gauss alone is better."""
+THIN = MARGIN * CELLS_PER_SPACING / DENSE
+"""Edge of the cells in which noisy clouds are thinned, one spacing of what is used; the box has 1."""
+ALL_NOISE = 0.58
+"""Scatter over spacing beyond which points tell nothing but their mean; thin boards have up to 0.57."""
+SAMPLES = 3
+"""Cells of the mesh per cell of the features: what lies between is smooth."""
 OVERLAP = 0.3
 """Weight of the overlap beside the cross-entropy."""
 
@@ -74,7 +82,7 @@ class IndicatorNet(System):
 
     def reconstruct(self, observation: PointCloud) -> Scene:
         """The corrected indicator as `inside`, the points' colours, where points support it."""
-        return self.corrected(solve_cloud(observation))
+        return self.corrected(solve_cloud(observation, thinned_noise))
 
     def corrected(self, solved: SolvedCloud) -> Scene:
         """The Scene of a solved cloud; of a dense one it is the indicator itself."""
@@ -100,7 +108,7 @@ class IndicatorNet(System):
             inside=lambda p: logit(cube(p)),
             colour=solved.colour(),
             confidence=solved.confidence(),
-            resolution=round(3 * side / MARGIN * float(solved.box.extent.max())),
+            resolution=round(SAMPLES * side / MARGIN * float(solved.box.extent.max())),
             notes={**solved.notes, "feature cells": side},
         )
 
@@ -108,6 +116,31 @@ class IndicatorNet(System):
     def batches(cls, config: IndicatorNetConfig, data: Path, seed: int, size: int) -> SolvedSource:
         """Solved samples of the training split of an ONet-layout data set."""
         return SolvedSource.of(data, "train", seed, size)
+
+
+def thinned_noise(
+    cloud: PointCloud, notes: dict[str, object]
+) -> tuple[PointCloud, Float[Tensor, "n 3"], Neighbourhood]:
+    """Noisy clouds thinned until the network's cells can use all points; it removes the noise itself.
+
+    Averages over many neighbours, as Gauss needs them, would melt the two sides of a board into one.
+    They are the last resort where the points are nothing but noise.
+    """
+    thin, cell = cloud, THIN
+    while True:
+        points = cube(torch.from_numpy(thin.points)).float()
+        near = neighbourhood(points)
+        if not is_noisy(points, near):
+            break
+        if CELLS_PER_SPACING / near.spacing > DENSE:
+            thin, cell = grid_thin(cloud, cell), 1.2 * cell
+            continue
+        if float(near.scatter.median()) > ALL_NOISE * near.spacing:
+            return without_noise(cloud, notes)
+        break
+    if thin is not cloud:
+        notes["averaged"] = len(thin)
+    return thin, points, near
 
 
 def missed_overlap(probability: Float[Tensor, "b m"], inside: Float[Tensor, "b m"]) -> Float[Tensor, " b"]:
