@@ -46,7 +46,8 @@ def poisson(args: argparse.Namespace, count: int, method: str) -> dict:
     """Rows and means of a baseline: one process per model."""
     found = items(args.dataset, args.split, rooms(args))
     with tempfile.TemporaryDirectory() as folder:
-        for item in found:
+        limit = min(args.limit or len(found), len(found))
+        for item in [found[i * len(found) // limit] for i in range(limit)]:
             source = Path(folder) / "points.ply"
             target = Path(folder) / "made" / item.category / f"{item.id}.ply"
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -65,6 +66,7 @@ def rooms(args: argparse.Namespace) -> list[str]:
 def common(args: argparse.Namespace, count: int) -> list[str]:
     """Options of `isofield evaluate` that are the same for all methods."""
     words = ["--split", args.split, "--points", str(count), "--noise", str(args.noise), "--voids", args.voids]
+    words += [] if args.limit is None else ["--limit", str(args.limit)]
     return words + [word for name in rooms(args) for word in ("--category", name)]
 
 
@@ -79,6 +81,7 @@ def main() -> int:
     parser.add_argument("--split", default="test")
     parser.add_argument("--points", type=int, action="append", help="points seen; 300, 3000 and 100000")
     parser.add_argument("--noise", type=float, default=0.005)
+    parser.add_argument("--limit", type=int, help="so many models, evenly spread over the split")
     parser.add_argument("--voids", choices=["free", "filled"], default="free")
     parser.add_argument("--baseline-python", help="python of an environment with open3d and pymeshlab")
     parser.add_argument("--baseline", action="append", choices=["open3d", "pymeshlab"])

@@ -50,6 +50,11 @@ def test_commands_page_is_the_command_line():
         assert f"## isofield {name}\n" in made
 
 
+def test_benchmarks_page_shows_what_was_measured():
+    made = runpy.run_path(str(ROOT / "docs" / "make_benchmarks.py"))["page"]()
+    assert (ROOT / "docs" / "benchmarks.md").read_text() == made, "run: python docs/make_benchmarks.py"
+
+
 def test_readme_names_every_verb():
     text = (ROOT / "README.md").read_text()
     assert set(re.findall(r"^\| `isofield (\w+)`", text, re.M)) == set(VERBS)

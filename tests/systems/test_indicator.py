@@ -113,3 +113,20 @@ def test_dense_clouds_are_left_to_gauss(net: IndicatorNet) -> None:
     scene = net.reconstruct(PointCloud(ball(20_000)))
     assert scene.notes["correction"] == "none, the points are dense enough"
     assert "feature cells" in net.reconstruct(PointCloud(ball(2_000))).notes
+
+
+def test_noisy_clouds_are_thinned_until_the_cells_can_use_them(net: IndicatorNet) -> None:
+    scene = net.reconstruct(PointCloud(ball(20_000, 0.008)))
+    assert "feature cells" in scene.notes
+    assert 1_500 < scene.notes["averaged"] < 18_000
+
+
+def test_what_is_nothing_but_noise_is_averaged(net: IndicatorNet) -> None:
+    cloud = PointCloud(ball(20_000, 0.04))
+    scene = net.reconstruct(cloud)
+    points = torch.rand(4_000, 3, generator=torch.Generator().manual_seed(0)) - 0.5
+    local = scene.world_from_scene.inverse().apply(points.double().numpy())
+    with torch.inference_mode():
+        inside = scene.inside(torch.from_numpy(local).float()) > 0
+    truth = points.norm(dim=1) < 0.5
+    assert (inside & truth).sum() / (inside | truth).sum() > 0.9

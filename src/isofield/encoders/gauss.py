@@ -324,5 +324,5 @@ def indicator_for(solved: SolvedCloud) -> Indicator:
         side,
         blur=max(0.7 * cells, 0.7),
         reach=1.5 if dense else cells,
-        iterations=8 if dense else 6,
+        iterations=6,
     )

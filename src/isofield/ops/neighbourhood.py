@@ -59,7 +59,7 @@ def neighbourhood(points: Float[Tensor, "n 3"], count: int = 16) -> Neighbourhoo
 
 
 def planes(
-    points: Float[np.ndarray, "n 3"], nearest: Int[np.ndarray, "n k"]
+    points: Float[np.ndarray, "p 3"], nearest: Int[np.ndarray, "n k"]
 ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
     """Normals of the planes through each row of points, and how far the points lie off them."""
     near = points[nearest].astype(np.float64)
