@@ -34,6 +34,7 @@ SHAPES = """
 CPU seconds count beyond the start of the interpreter and its imports, over all threads; normal estimation and
 orientation are included. Machine: {platform}, {processors} processors, shared
 with other work: the same row repeated differs by up to 60 % (armadillo, 3,000 points: 2.8 to 4.7 s).
+The rows of isofield were measured again after those of Poisson, not in the same run; compare seconds loosely.
 """
 SHAPES_COMMAND = """
 `python benchmarks/points.py --mesh NAME=FILE ... --baseline-python PYTHON`
