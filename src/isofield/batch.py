@@ -18,6 +18,10 @@ class OccupancyBatch:
     """1 inside the object, 0 outside."""
     voxels: Float[Tensor, "b x y z"] | None = None
     """Observed voxels, 1 where occupied, for systems that see voxels."""
+    images: Float[Tensor, "b h w 3"] | None = None
+    """Observed pictures, RGB in [0, 1], for systems that see one picture."""
+    item: Int[Tensor, " b"] | None = None
+    """Number of each object in the data set, for systems that learn a code per object."""
 
 
 @dataclass(frozen=True)

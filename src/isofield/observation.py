@@ -47,6 +47,14 @@ class Voxels:
     """Outer faces of the grid, in the user's frame."""
 
 
+@dataclass(frozen=True)
+class Photo:
+    """One picture of an object on white, cut to a square as the training pictures are."""
+
+    image: Float[np.ndarray, "h w 3"]
+    """RGB in [0, 1]."""
+
+
 def unit_from_world(points: Float[np.ndarray, "n 3"], side: float = 1.0) -> Similarity:
     """The map that centres the points' box at the origin, its longest edge scaled to `side`.
 
