@@ -20,6 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, normalize
+
+from isofield.condition import Code
 
 Golden = tuple[dict[str, Any], dict[str, np.ndarray]]
 Outputs = Mapping[str, Tensor | np.ndarray]
@@ -66,6 +69,44 @@ def convonet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     return out
 
 
+def onet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Codes, logits and normals of an occupancy network, plain and bound; losses of the generative one."""
+    from isofield.official.onet import config_from_official, onet_from_official
+    from isofield.systems.onet import divergence
+
+    system = onet_from_official(WEIGHTS.state_dict(meta), config_from_official(meta["config"]))
+    points = torch.as_tensor(WEIGHTS.make_input(meta, data, "points"))
+    out: dict[str, Tensor] = {}
+    code = z = None
+    if "inputs" in meta["inputs"]:
+        seen = torch.as_tensor(WEIGHTS.make_input(meta, data, "inputs"))
+        seen = seen.movedim(1, -1) if system.config.sees == "image" else seen
+        code = out["out_c"] = system.encoder(seen).vector
+    if "z" in meta["inputs"]:
+        z = torch.as_tensor(WEIGHTS.make_input(meta, data, "z"))
+    if "eps" in meta["inputs"]:
+        inside = torch.as_tensor(WEIGHTS.make_input(meta, data, "occ"))
+        posterior = system.latent(points, inside, code)
+        z = posterior.mean + posterior.stddev * torch.as_tensor(WEIGHTS.make_input(meta, data, "eps"))
+        out |= {"out_z_mean": posterior.mean, "out_z_logstd": posterior.stddev.log()}
+    condition = system.condition(code, z)
+    logits = out["out_logits"] = system.field(points, condition)
+    rows = [
+        system.field.bind(Code(vector[None]))(p) for vector, p in zip(condition.vector, points, strict=True)
+    ]
+    out["bound out_logits"] = torch.stack(rows)
+    if "eps" in meta["inputs"]:
+        entropy = binary_cross_entropy_with_logits(logits, inside, reduction="none").sum(-1)
+        out |= {"out_kl": divergence(posterior), "out_bce_sum": entropy}
+        out["out_loss"] = (out["out_kl"].mean() + entropy.mean())[None]
+    if "out_normals" in data:
+        with torch.enable_grad():
+            moved = points.clone().requires_grad_()
+            (slope,) = torch.autograd.grad(system.field(moved, condition).sum(), moved)
+        out["out_normals"] = -normalize(slope, dim=-1)
+    return out
+
+
 def thinned(full: Tensor, like: np.ndarray, steps: tuple[int, ...]) -> Tensor:
     """Every so many entries along each axis; where the golden's shape says otherwise, what leads to it."""
     fitted = [
@@ -77,6 +118,7 @@ def thinned(full: Tensor, like: np.ndarray, steps: tuple[int, ...]) -> Tensor:
 
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
+    "onet": onet,
 }
 """meta["system"] -> our outputs `out_*`; an adapter may add 'NAME out_*' for a second way to one."""
 

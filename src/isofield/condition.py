@@ -34,6 +34,17 @@ class Condition(Protocol):
 
 
 @dataclass(frozen=True)
+class Code(Condition):
+    """One vector for the whole shape, the same at every point."""
+
+    vector: Float[Tensor, "b c"]
+
+    def at(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b 1 c"]:
+        """The code, left to broadcast."""
+        return self.vector[:, None]
+
+
+@dataclass(frozen=True)
 class LocalFeatures(Condition):
     """The sum of what feature planes and a feature grid say at a point."""
 

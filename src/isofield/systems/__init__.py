@@ -5,6 +5,7 @@ from importlib import import_module
 SYSTEMS: dict[str, tuple[str, str]] = {
     "gauss": ("isofield.systems.gauss", "Gauss"),
     "indicator": ("isofield.systems.indicator", "IndicatorNet"),
+    "onet": ("isofield.systems.onet", "ONet"),
     "convonet": ("isofield.systems.convonet", "ConvONet"),
 }
 """name -> (module, class). The config of class X is the dataclass XConfig beside it."""
