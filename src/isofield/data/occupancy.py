@@ -5,16 +5,18 @@ As the official training: 3,000 points with noise 0.005 seen, 2,048 uniform poin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
+from torch import Tensor
 
 from isofield.batch import OccupancyBatch
 from isofield.data.shapenet import TIE_NOISE, Item, items
+from isofield.errors import InputError
 from isofield.observation import PointCloud
 
 
@@ -27,6 +29,11 @@ class Known:
     points: Float[np.ndarray, "n 3"]
     """In the frame of the observation."""
     inside: Bool[np.ndarray, " n"]
+
+
+def named(models: Sequence[Item], words: Sequence[str]) -> list[Item]:
+    """Models with one of the words in their name, capital letters or not; all if there are no words."""
+    return [m for m in models if not words or any(word.lower() in m.id.lower() for word in words)]
 
 
 def share(size: int, rank: int, world: int) -> range:
@@ -52,52 +59,131 @@ class OccupancySource:
     size: int
     """Models in a batch, over all ranks."""
     cloud_size: int = 3000
+    """Points of the clouds; 0 for none."""
     noise: float = 0.005
     """Standard deviation of the cloud's noise; the object's box has edge 1."""
     points: int = 2048
     """Labelled points per model."""
+    mirror: bool = False
+    """Show every other model, by chance, mirrored from left to right."""
 
     @classmethod
     def of(
-        cls, data: Path, seed: int, size: int, cloud_size: int = 3000, held: int = 20
+        cls,
+        data: Path,
+        seed: int,
+        size: int,
+        cloud_size: int = 3000,
+        held: int = 20,
+        only: Sequence[str] = (),
+        **choices: Any,
     ) -> "OccupancySource":
         """The training part of a data set, and as many models of its validation part.
 
+        Args:
+            data: Folder of the data set.
+            seed: Of all draws.
+            size: Models in a batch.
+            cloud_size: Points of the clouds.
+            held: Models of the validation part to measure on.
+            only: Models with one of these words in their name; all if empty.
+            choices: Other fields.
+
         Raises:
-            InputError: The folder is no data set, or one of its parts is missing.
+            InputError: The folder is no data set, one of its parts is missing, or no model fits `only`.
         """
-        validation = items(data, "val", none_ok=True)
+        models, validation = named(items(data, "train"), only), items(data, "val", none_ok=True)
+        if not models:
+            raise InputError(f"{data} has no model for training whose name has {' or '.join(only)} in it")
+        validation = named(validation, only)
         step = max(1, len(validation) // held)
-        return cls(items(data, "train"), validation[::step][:held], seed, size, cloud_size)
+        return cls(models, validation[::step][:held], seed, size, cloud_size, **choices)
 
     def batch(self, step: int, rank: int, world: int) -> OccupancyBatch:
         """The rank's share of the step's batch; raises InputError for a damaged file."""
         mine = [self._sample(step * self.size + index) for index in share(self.size, rank, world)]
-        cloud, points, inside = (torch.from_numpy(np.stack(part)) for part in zip(*mine, strict=True))
-        return OccupancyBatch(cloud, points, inside)
+        return collate(mine)
 
     def held_out(self) -> list[Known]:
         """What to measure on: the same clouds and points every time."""
         return [self._known(index, item) for index, item in enumerate(self.held)]
 
-    def _sample(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Cloud, points and labels of the sample with this number, counted over all steps."""
+    def _sample(self, number: int) -> OccupancyBatch:
+        """The sample with this number, counted over all steps, as a batch of one."""
         epoch, place = divmod(number, len(self.models))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.models))
         draw = np.random.default_rng([self.seed, 1, number])
         known = self._drawn(self.models[order[place]], draw, self.points)
-        cloud = known.observation.points.astype(np.float32)
-        return cloud, known.points.astype(np.float32), known.inside.astype(np.float32)
+        side = np.array([-1 if self.mirror and draw.random() < 0.5 else 1, 1, 1], np.float32)
+        cloud = None if known.observation is None else rows(side * known.observation.points)
+        item = torch.tensor([order[place]])
+        return OccupancyBatch(cloud, rows(side * known.points), rows(known.inside), item=item)
 
     def _known(self, index: int, item: Item) -> Known:
         return self._drawn(item, np.random.default_rng([self.seed, 2, index]), 10_000)
 
     def _drawn(self, item: Item, draw: np.random.Generator, count: int) -> Known:
-        surface = item.cloud().points
-        cloud = surface[draw.integers(len(surface), size=self.cloud_size)]
-        cloud = cloud + self.noise * draw.standard_normal(cloud.shape)
-        labelled = item.occupied()
-        pick = draw.integers(len(labelled.points), size=count)
-        # as the official loader: off the raster of float16, on which labels may be a rounding wrong
-        points = labelled.points[pick] + TIE_NOISE * draw.standard_normal((count, 3))
-        return Known(item.name, PointCloud(cloud), points, labelled.inside[pick])
+        cloud = None
+        if self.cloud_size:
+            surface = item.cloud().points
+            places = surface[draw.integers(len(surface), size=self.cloud_size)]
+            cloud = PointCloud(places + self.noise * draw.standard_normal(places.shape))
+        return Known(item.name, cloud, *labelled(item, draw, count))
+
+
+@dataclass(frozen=True)
+class UnseenSource(OccupancySource):
+    """Labelled points alone, for systems that see nothing; measured by their losses."""
+
+    def validate(self, system: Any) -> dict[str, float]:
+        """Losses per point on what is held out, the same draws every time."""
+        known = [
+            labelled(item, np.random.default_rng([self.seed, 2, index]), self.points)
+            for index, item in enumerate(self.held)
+        ]
+        if not known:
+            return {}
+        torch.manual_seed(self.seed)
+        batch = collate([OccupancyBatch(None, rows(points), rows(inside)) for points, inside in known])
+        return {name: float(loss) / self.points for name, loss in system.losses(batch).items()}
+
+
+@dataclass(frozen=True)
+class ObjectSource(OccupancySource):
+    """Labelled points and the object's number, for systems with a code per object."""
+
+    def held_out(self) -> list[Known]:
+        """The first objects by number."""
+        return [
+            replace(self._known(index, self.models[index]), observation=index)
+            for index in range(min(20, len(self.models)))
+        ]
+
+
+def labelled(
+    item: Item, draw: np.random.Generator, count: int
+) -> tuple[Float[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
+    """Some of a model's labelled points.
+
+    As the official loader: moved off the raster of float16, on which labels may be a rounding wrong.
+    """
+    all_points = item.occupied()
+    pick = draw.integers(len(all_points.points), size=count)
+    points = all_points.points[pick] + TIE_NOISE * draw.standard_normal((count, 3))
+    return points, all_points.inside[pick]
+
+
+def rows(array: np.ndarray) -> Tensor:
+    """The array in float32, as a batch of one."""
+    return torch.from_numpy(array.astype(np.float32))[None]
+
+
+def collate(samples: Sequence[OccupancyBatch]) -> OccupancyBatch:
+    """One batch of batches that know the same things."""
+    columns: dict[str, Any] = {
+        f.name: [getattr(sample, f.name) for sample in samples] for f in fields(OccupancyBatch)
+    }
+    joined: dict[str, Any] = {
+        name: None if parts[0] is None else torch.cat(parts) for name, parts in columns.items()
+    }
+    return OccupancyBatch(**joined)

@@ -11,7 +11,7 @@ points and their occupancies, and the evidence lower bound is maximised (section
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from isofield.batch import OccupancyBatch
 from isofield.condition import Code
-from isofield.data.occupancy import OccupancySource
+from isofield.data.occupancy import ObjectSource, OccupancySource, UnseenSource
 from isofield.encoders.image import ImageCode
 from isofield.encoders.latent import LatentEncoder
 from isofield.encoders.pointnet import PointNet
@@ -75,7 +75,9 @@ class ONetConfig:
     image_size: int = 224
     """Pixels along the edges of the picture that the network sees."""
     only: tuple[str, ...] = ()
-    """Training: objects with one of these words in their name or category; all if empty."""
+    """Training: objects with one of these words in their name; all if empty."""
+    mirror: bool = False
+    """Training: show every other object mirrored from left to right."""
     padding: float = 0.1
     """Part by which the field's box exceeds the unit box."""
     threshold: float = 0.2
@@ -88,6 +90,10 @@ class ONetConfig:
             raise InputError("a network that sees nothing has no code c: set code_size 0")
         if self.sees == "object" and self.objects < 1:
             raise InputError("a code for each object needs their number: set objects")
+        if self.sees == "object" and self.mirror:
+            raise InputError(
+                "mirrored objects would need codes of their own: set mirror or sees=object, not both"
+            )
         if not 0 < self.threshold < 1:
             raise InputError(f"threshold {self.threshold} is not a probability between 0 and 1")
 
@@ -146,7 +152,10 @@ class ONet(System):
         Raises:
             InputError: `data` is no such data set, or lacks what the network sees.
         """
-        return OccupancySource.of(data, seed, size, config.cloud_size)
+        choices: dict[str, Any] = {"points": config.points, "noise": config.noise, "mirror": config.mirror}
+        kind = {"object": ObjectSource, "nothing": UnseenSource}.get(config.sees, OccupancySource)
+        cloud_size = config.cloud_size if config.sees == "points" else 0
+        return kind.of(data, seed, size, cloud_size, only=config.only, **choices)
 
     def reconstruct(self, observation: PointCloud | Photo | Voxels) -> Scene:
         """The shape the network sees; deterministic.
