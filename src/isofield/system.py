@@ -5,6 +5,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from isofield.observation import PointCloud
 from isofield.scene import Scene
 
 
@@ -14,6 +15,11 @@ class System(nn.Module):
     def losses(self, batch: Any) -> dict[str, Float[Tensor, ""]]:
         """Named terms whose sum is minimised in training."""
         raise TypeError(f"{type(self).__name__} has nothing to learn")
+
+    @property
+    def wants(self) -> type | None:
+        """The record of `isofield.observation` that `reconstruct` reads; None if there is none."""
+        return PointCloud
 
     def reconstruct(self, observation: Any) -> Scene:
         """What the observation shows, as functions of space.

@@ -140,15 +140,19 @@ class ConvONet(System):
             raise InputError("training from voxels or crops is not supported; set no encoder or unit_size")
         return OccupancySource.of(data, seed, size, config.cloud_size)
 
+    @property
+    def wants(self) -> type[PointCloud | Voxels]:
+        """What the encoder sees."""
+        return Voxels if self.config.encoder == "voxels" else PointCloud
+
     def reconstruct(self, observation: PointCloud | Voxels) -> Scene:
         """The shape the network sees; deterministic.
 
         Raises:
             ValueError: The observation isn't what the network was trained on, or has no extent.
         """
-        wanted = Voxels if self.config.encoder == "voxels" else PointCloud
-        if not isinstance(observation, wanted):
-            raise InputError(f"this network reads {wanted.__name__}, not {type(observation).__name__}")
+        if not isinstance(observation, self.wants):
+            raise InputError(f"this network reads {self.wants.__name__}, not {type(observation).__name__}")
         training = self.training
         try:
             self.eval()

@@ -157,6 +157,11 @@ class ONet(System):
         cloud_size = config.cloud_size if config.sees == "points" else 0
         return kind.of(data, seed, size, cloud_size, only=config.only, **choices)
 
+    @property
+    def wants(self) -> type[PointCloud | Photo | Voxels] | None:
+        """None for networks that see an object's number, or nothing."""
+        return {"points": PointCloud, "image": Photo, "voxels": Voxels}.get(self.config.sees)
+
     def reconstruct(self, observation: PointCloud | Photo | Voxels) -> Scene:
         """The shape the network sees; deterministic.
 
@@ -175,7 +180,7 @@ class ONet(System):
         Raises:
             ValueError: As `reconstruct`.
         """
-        wanted = {"points": PointCloud, "image": Photo, "voxels": Voxels}.get(self.config.sees)
+        wanted = self.wants
         if wanted is None or self.encoder is None:
             hint = "`isofield generate` draws from it" if self.latent else "it only knows its training set"
             raise InputError(f"this network sees no observations: {hint}")
