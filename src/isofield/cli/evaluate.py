@@ -8,10 +8,14 @@ import tyro
 
 from isofield.cli.console import Console, print_table
 from isofield.cli.evaluation_cases import Case, cases_of
+from isofield.cli.evaluation_systems import sight, system_of
 from isofield.cli.options import Options
 from isofield.errors import InputError
 
-SHOWN = ("iou", "chamfer_l1", "chamfer_l1_x10", "normal_consistency", "fscore_0.01", "closed")
+SHOWN = (
+    *("iou_field", "iou_voxels", "iou", "chamfer_l1", "chamfer_l1_x10", "chamfer_l2"),
+    *("normal_consistency", "fscore_0.01", "closed"),
+)
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,22 @@ class Evaluate:
     """Run this system on the data set instead of reading meshes."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Weights of the system, as `isofield train` or `isofield convert` wrote them."""
+    sees: Literal["points", "image", "voxels"] | None = None
+    """Which of the weights that come with the system, by what they see; not with --weights."""
+    protocol: Literal["isofield", "onet"] = "isofield"
+    """Measures: all of ours, or those of Occupancy Networks exactly as its papers print them."""
     split: str = "test"
     """Part of the data set: train, val or test."""
     category: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Only this category of the data set; may be repeated."""
-    points: int = 3000
-    """Points that the system sees of each model."""
+    points: int | None = None
+    """Points that the system sees of each model: 3000, or with --protocol onet as many as it learned from."""
     noise: float = 0.005
     """Standard deviation of their noise, in units of the longest edge."""
     normals: bool = False
     """Give the system the true normals too."""
+    view: int = 0
+    """Which picture of each model the system sees, if it sees pictures."""
     voids: Literal["free", "filled"] = "free"
     """Whether voids that nothing outside can see count as inside; `free` is the bare winding number."""
     frame: Literal["unit", "world"] = "unit"
@@ -61,15 +71,19 @@ def run(args: Evaluate) -> int:
     Raises:
         InputError: The words make no sense together, or the truth can't be read.
     """
+    from isofield.data.shapenet import is_dataset
+
     _check(args)
+    assert args.truth is not None
     console = Console({"evaluate": 30.0}, json=args.common.json, quiet=args.common.quiet)
     rows = []
     with console.stage("evaluate") as advance:
-        cases = list(cases_of(args))
+        system = system_of(args) if args.system is not None and is_dataset(args.truth) else None
+        cases = list(cases_of(args, system))
         for number, case in enumerate(cases):
-            rows.append(_row(case, args.samples, alone=len(cases) == 1))
+            rows.append(_row(case, args, alone=len(cases) == 1))
             advance((number + 1) / len(cases))
-    _finish(args, rows, console)
+    _finish(args, rows, console, {} if system is None else sight(args, system))
     return 0
 
 
@@ -84,17 +98,20 @@ def _check(args: Evaluate) -> None:
         raise InputError(f"there is no {args.predicted} to measure")
     if args.output is not None and args.output.suffix not in (".csv", ".json"):
         raise InputError(f"{args.output}: tables are written as .csv or .json")
-    if args.points < 1 or args.samples < 1 or args.noise < 0:
+    if args.samples < 1 or args.noise < 0 or (args.points is not None and args.points < 1):
         raise InputError("--points and --samples must be at least 1, --noise at least 0")
+    if args.sees is not None and (args.system is None or args.weights is not None):
+        raise InputError("--sees chooses among the weights that come with --system; leave out --weights")
 
 
-def _row(case: Case, samples: int, alone: bool) -> dict[str, Any]:
+def _row(case: Case, args: Evaluate, alone: bool) -> dict[str, Any]:
     """Measures of one case, or the reason why there are none.
 
     A prediction that cannot be used counts with IoU 0. A truth that cannot be read says nothing about
     the prediction, so its row has no numbers; where there is only that one, it is the user's error.
     """
-    from isofield.metrics import measure
+    from isofield.metrics import measure, measure_as_onet
+    from isofield.metrics.occupancy_networks import EMPTY
     from isofield.metrics.table import failed
 
     row: dict[str, Any] = {"class": case.category, "name": case.name}
@@ -105,21 +122,23 @@ def _row(case: Case, samples: int, alone: bool) -> dict[str, Any]:
             raise
         return row | {"reason": str(error)}
     try:
-        return row | measure(case.predict(row), truth, samples) | row
+        mesh = case.predict(row)
+        measured = (measure_as_onet if args.protocol == "onet" else measure)(mesh, truth, args.samples)
+        return row | measured | row
     except ValueError as error:  # InputError is one
-        return failed(row, str(error))
+        return failed(row, str(error)) | (EMPTY if args.protocol == "onet" else {})
 
 
-def _finish(args: Evaluate, rows: list[dict[str, Any]], console: Console) -> None:
+def _finish(args: Evaluate, rows: list[dict[str, Any]], console: Console, sight: dict[str, Any]) -> None:
     from isofield.data.atomic import atomic_write
     from isofield.metrics.table import as_csv, as_json, summary, without_nan
 
     about: dict[str, Any] = {
         "truth": str(args.truth), "predicted": None if args.predicted is None else str(args.predicted),
-        "system": args.system, "voids": args.voids,
+        "protocol": args.protocol, "system": args.system, "voids": args.voids,
     }  # fmt: skip
     if args.system is not None:
-        about |= {"split": args.split, "points": args.points, "noise": args.noise, "seed": args.common.seed}
+        about |= {"split": args.split, **sight}
     if args.output is not None:
         text = as_csv(rows) if args.output.suffix == ".csv" else as_json(rows, about=about)
         with atomic_write(args.output) as path:
@@ -134,14 +153,18 @@ def _finish(args: Evaluate, rows: list[dict[str, Any]], console: Console) -> Non
 
 
 def _shown(rows: list[dict[str, Any]], totals: dict[str, Any]) -> dict[str, str]:
-    """The few lines a person wants to see."""
+    """The few lines a person wants to see: means, then the classes if there are several."""
     objects, classes = totals["mean_over_objects"], totals["mean_over_classes"]
     if len(rows) == 1:
         return {name: _number(value) for name, value in rows[0].items() if name not in ("class", "name")}
     lines = {"objects": f"{totals['objects']}, {totals['failed']} failed, {len(totals['per_class'])} classes"}
-    for name in ("iou_field", *SHOWN):
-        if name in objects:
-            lines[name] = f"{_number(classes[name])} mean over classes, {_number(objects[name])} over objects"
+    shown = [name for name in SHOWN if name in objects]
+    for name in shown:
+        lines[name] = f"{_number(classes[name])} mean over classes, {_number(objects[name])} over objects"
+    if len(totals["per_class"]) > 1:
+        for name, means in totals["per_class"].items():
+            values = [f"{each} {_number(means[each])}" for each in shown]
+            lines[name or "."] = ", ".join([f"{means['objects']} objects", *values])
     return lines
 
 

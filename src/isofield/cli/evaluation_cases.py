@@ -1,12 +1,13 @@
 """What `isofield evaluate` measures: pairs of meshes, meshes and models, a system and models."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isofield.cli.evaluation_systems import reconstructions
+from isofield.cli.evaluation_truth import known
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from isofield.data.shapenet import Item
     from isofield.geometry import Mesh
     from isofield.metrics import Truth
+    from isofield.system import System
 
 MESHES = {".obj", ".off", ".ply", ".stl", ".glb", ".gltf"}
 
@@ -31,8 +33,12 @@ class Case:
     predict: Predict
 
 
-def cases_of(args: "Evaluate") -> Iterator[Case]:
+def cases_of(args: "Evaluate", system: "System | None" = None) -> Iterator[Case]:
     """Everything to measure, in order; files are read when a case is asked for its truth or prediction.
+
+    Args:
+        args: What was asked for.
+        system: The system to measure; None for meshes.
 
     Raises:
         InputError: Truth and prediction do not go together, or there is no such system or split.
@@ -41,7 +47,7 @@ def cases_of(args: "Evaluate") -> Iterator[Case]:
 
     assert args.truth is not None
     if args.truth.is_dir() and is_dataset(args.truth):
-        yield from _on_dataset(args)
+        yield from _on_dataset(args, system)
     elif args.system is not None:
         raise InputError(f"{args.truth} is not a data set; isofield prepare makes one for --system to run on")
     else:
@@ -98,34 +104,16 @@ def _read(path: Path | None) -> "Mesh":
     return read_mesh(path)
 
 
-def _on_dataset(args: "Evaluate") -> Iterator[Case]:
+def _on_dataset(args: "Evaluate", system: "System | None") -> Iterator[Case]:
     from isofield.data.shapenet import items
 
     assert args.truth is not None
     found = items(args.truth, args.split, args.category)
     if args.limit is not None:
         found = [found[i * len(found) // args.limit] for i in range(min(args.limit, len(found)))]
-    predict = _meshes_of(args) if args.system is None else _reconstructions_of(args)
+    predict = _meshes_of(args) if system is None else reconstructions(args, system)
     for item in found:
-        yield Case(item.category, item.id, partial(_known, item, args.voids), predict(item))
-
-
-def _known(item: "Item", voids: str) -> "Truth":
-    """Truth of a data set: its uniform points and its cloud."""
-    import numpy as np
-
-    from isofield.metrics import Samples, Truth
-
-    occupied = item.occupied()
-    inside = occupied.inside
-    if voids == "filled":
-        if occupied.hidden is None:
-            raise InputError(
-                f"{item.folder / 'points.npz'} does not say which points are hidden: use --voids free"
-            )
-        inside = inside | occupied.hidden
-    cloud = item.cloud()
-    return Truth(occupied.points.astype(np.float64), inside, Samples(cloud.points, cloud.normals))
+        yield Case(item.category, item.id, partial(known, item, args), predict(item))
 
 
 def _meshes_of(args: "Evaluate") -> Callable[["Item"], Predict]:
@@ -143,51 +131,3 @@ def _meshes_of(args: "Evaluate") -> Callable[["Item"], Predict]:
         return mesh
 
     return predict
-
-
-def _reconstructions_of(args: "Evaluate") -> Callable[["Item"], Predict]:
-    """Each model as the system makes it from a noisy draw of its cloud; the same draw every time."""
-    import numpy as np
-
-    from isofield.data import write_mesh
-    from isofield.extract import extract_mesh
-    from isofield.metrics import iou
-    from isofield.ops.query import query
-
-    system = _system(args)
-
-    def predict(item: "Item") -> Predict:
-        def mesh(row: dict[str, Any]) -> "Mesh":
-            observation = item.scan(args.points, args.noise, args.common.seed, args.normals)
-            start, cpu = time.perf_counter(), time.process_time()
-            scene = system.reconstruct(observation)
-            if scene.inside is None:
-                raise InputError(f"the system {args.system!r} offers no surface for points")
-            made = extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
-            made = made.transformed(scene.world_from_scene)
-            row["seconds"] = time.perf_counter() - start
-            row["cpu_seconds"] = time.process_time() - cpu
-            truth = _known(item, args.voids)
-            local = scene.world_from_scene.inverse().apply(truth.points)
-            field = np.zeros(len(local), bool)
-            within = scene.box.contains(local)
-            field[within] = query(scene.inside, local[within]) > 0
-            row["iou_field"] = iou(field, truth.inside)
-            if args.meshes is not None:
-                path = args.meshes / item.category / f"{item.id}.ply"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_mesh(path, made)
-            return made
-
-        return mesh
-
-    return predict
-
-
-def _system(args: "Evaluate") -> Any:
-    from isofield.systems import SYSTEMS
-    from isofield.systems.stored import load_system, ready_system
-
-    if args.system not in SYSTEMS:
-        raise InputError(f"there is no system {args.system!r}; choose one of {', '.join(SYSTEMS)}")
-    return ready_system(args.system) if args.weights is None else load_system(args.weights, args.system)

@@ -1,0 +1,138 @@
+"""What `isofield evaluate --system` measures: a system, shown of each model what it wants to see."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from isofield.cli.evaluation_truth import known
+from isofield.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Bool, Float
+
+    from isofield.cli.evaluate import Evaluate
+    from isofield.data.shapenet import Item
+    from isofield.geometry import Mesh
+    from isofield.scene import Inside, Scene
+    from isofield.system import System
+
+POINTS = 3000
+"""Points that a system sees of each model, if nothing else is said."""
+
+
+def system_of(args: "Evaluate") -> "System":
+    """The system to measure, ready to reconstruct.
+
+    Raises:
+        InputError: There is no such system, it lacks weights, or it sees nothing of a model.
+    """
+    from isofield.systems import SYSTEMS
+    from isofield.systems.stored import load_system, ready_system
+
+    name = args.system
+    if name not in SYSTEMS:
+        raise InputError(f"there is no system {name!r}; choose one of {', '.join(SYSTEMS)}")
+    if args.weights is not None:
+        system = load_system(args.weights, name)
+    else:
+        system = ready_system(name) if args.sees is None else ready_system(name, args.sees)
+    if system.wants is None:
+        raise InputError(f"this {name} sees nothing of a model, so it has no reconstructions to measure")
+    return system
+
+
+def sight(args: "Evaluate", system: "System") -> dict[str, Any]:
+    """What the system is shown of each model, for the record."""
+    from isofield.observation import Photo, PointCloud
+
+    if system.wants is PointCloud:
+        return {"points": _points(args, system), "noise": args.noise, "seed": args.common.seed}
+    return {"view": args.view} if system.wants is Photo else {"sees": "voxels"}
+
+
+def _points(args: "Evaluate", system: "System") -> int:
+    """As the papers, networks are measured on as many points as they learned from."""
+    trained = getattr(getattr(system, "config", None), "cloud_size", POINTS)
+    return args.points or (trained if args.protocol == "onet" else POINTS)
+
+
+def _observed(item: "Item", args: "Evaluate", system: "System") -> Any:
+    """The model as the system wants to see it; clouds are noisy draws, the same every time."""
+    from isofield.observation import Photo, Voxels
+
+    if system.wants is Photo:
+        return Photo(item.image(args.view))
+    if system.wants is Voxels:
+        return item.voxels()
+    return item.scan(_points(args, system), args.noise, args.common.seed, args.normals)
+
+
+def reconstructions(
+    args: "Evaluate", system: "System"
+) -> Callable[["Item"], Callable[[dict[str, Any]], "Mesh"]]:
+    """For each model, what makes its mesh and adds to the row what is known of the function itself."""
+    from isofield.data import write_mesh
+    from isofield.extract import extract_mesh
+
+    def predict(item: "Item") -> Callable[[dict[str, Any]], "Mesh"]:
+        def mesh(row: dict[str, Any]) -> "Mesh":
+            observation = _observed(item, args, system)
+            with _timed(row):
+                scene = system.reconstruct(observation)
+            if scene.inside is None:
+                raise InputError("the system offers no surface")
+            row |= _overlaps(scene, scene.inside, item, args)
+            with _timed(row):
+                made = extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
+                made = made.transformed(scene.world_from_scene)
+            if args.meshes is not None:
+                path = args.meshes / item.category / f"{item.id}.ply"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_mesh(path, made)
+            return made
+
+        return mesh
+
+    return predict
+
+
+@contextmanager
+def _timed(row: dict[str, Any]) -> Iterator[None]:
+    """Adds the time within to the row."""
+    start, cpu = time.perf_counter(), time.process_time()
+    yield
+    row["seconds"] = row.get("seconds", 0.0) + time.perf_counter() - start
+    row["cpu_seconds"] = row.get("cpu_seconds", 0.0) + time.process_time() - cpu
+
+
+def _overlaps(scene: "Scene", inside: "Inside", item: "Item", args: "Evaluate") -> dict[str, Any]:
+    """IoU of the function itself with the truth, on the labelled points and, in the papers, on voxels."""
+    from isofield.metrics import iou
+    from isofield.metrics.occupancy_networks import resampled_voxels, voxel_centres
+
+    truth = known(item, args)
+    found: dict[str, Any] = {"iou_field": iou(_occupied(scene, inside, truth.points), truth.inside)}
+    if args.protocol == "onet":
+        stored = item.voxel_file.is_file()
+        voxels = item.voxels().occupied if stored else resampled_voxels(truth.points, truth.inside)
+        found["iou_voxels"] = iou(_occupied(scene, inside, voxel_centres(len(voxels))), voxels.reshape(-1))
+        found["voxels"] = "stored" if stored else "resampled"
+    return found
+
+
+def _occupied(
+    scene: "Scene", inside: "Inside", points: "Float[np.ndarray, 'n 3']"
+) -> "Bool[np.ndarray, ' n']":
+    """Where the scene is inside, at points of the unit box; free outside the scene's box."""
+    import numpy as np
+
+    from isofield.ops.query import query
+
+    local = scene.world_from_scene.inverse().apply(points)
+    occupied = np.zeros(len(local), bool)
+    within = scene.box.contains(local)
+    if within.any():
+        occupied[within] = query(inside, local[within]) > 0
+    return occupied
