@@ -75,18 +75,17 @@ def read_field(path: str | os.PathLike[str]) -> FieldFile:
                 f"{', '.join(_NAMES)} and squeeze_last."
             )
     _check_chain([layer for layer in layers if isinstance(layer, Dense)], path)
-    last = max(place for place, layer in enumerate(layers) if isinstance(layer, Dense))
-    if last < len(layers) - 1:
-        raise InputError(f"{path} ends with {layers[-1]}, not with a dense layer.")
-    turned = Dense(-layers[last].weight, -layers[last].bias)
-    return FieldFile((*layers[:last], turned), Box.cube(2.0))
+    *before, last = layers
+    if not isinstance(last, Dense):
+        raise InputError(f"{path} ends with {last}, not with a dense layer.")
+    return FieldFile((*before, Dense(-last.weight, -last.bias)), Box.cube(2.0))
 
 
 def _numbered(path: str | os.PathLike[str]) -> dict[int, tuple[str, dict[str, np.ndarray]]]:
     """Name and arrays of each step."""
     steps: dict[int, tuple[str, dict[str, np.ndarray]]] = {}
     try:
-        with np.load(os.fspath(path), allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             for key in file.files:
                 match = _KEY.match(key)
                 if match is None:
@@ -96,7 +95,7 @@ def _numbered(path: str | os.PathLike[str]) -> dict[int, tuple[str, dict[str, np
                 name, arrays = steps.setdefault(int(match[1]), (match[2], {}))
                 if name != match[2]:
                     raise InputError(
-                        f"{path} has two steps with the number {match[1]}, {name} and {match[2]}."
+                        f"{path} has two steps with the number {int(match[1])}, {name} and {match[2]}."
                     )
                 arrays[match[3]] = file[key]
     except InputError:

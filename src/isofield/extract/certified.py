@@ -137,7 +137,7 @@ def _proven_empty(lattice: Lattice, low: Float[np.ndarray, " n"], high: Float[np
     )
 
 
-def certified_grid(sampler: Sampler, field: Layered, blocks: Blocks, level: int = BLOCK) -> Bricks:
+def certified_grid(sampler: Sampler, blocks: Blocks, level: int = BLOCK) -> Bricks:
     """The finest grid with the sign of every node of the blocks, and values where the surface crosses.
 
     Raises:
@@ -153,7 +153,7 @@ def certified_grid(sampler: Sampler, field: Layered, blocks: Blocks, level: int 
         part = slice(start, start + PART)
         cells = blocks.cells[part]
         nodes = np.minimum(side * cells[:, None] + steps, lattice.cells)  # (n s 3)
-        sign = _signs(lattice, nodes, cells, _some(blocks.planes, part), level)
+        sign = _signs(lattice, cells, _some(blocks.planes, part), level)
         if sampler.closed:
             border = ((nodes == 0) | (nodes == lattice.cells)).any(axis=2)
         addresses = grid.addresses(nodes)
@@ -169,20 +169,22 @@ def certified_grid(sampler: Sampler, field: Layered, blocks: Blocks, level: int 
 
 
 def _signs(
-    lattice: Lattice,
-    nodes: Int[np.ndarray, "n s 3"],
-    cells: Int[np.ndarray, "n 3"],
-    planes: Planes,
-    level: int,
+    lattice: Lattice, cells: Int[np.ndarray, "n 3"], planes: Planes, level: int
 ) -> Int[np.ndarray, "n s"]:
-    """1 or -1 where the planes prove the sign of a node, else 0."""
+    """1 or -1 where the planes prove the sign of a node of a cell, else 0."""
     centre, half = _boxes(lattice, cells, level)
     slope = planes.slope.numpy()
-    place = ((lattice.positions(nodes) - centre[:, None]) / half[:, None]).astype(np.float32)
-    level_change = np.einsum("nsk,nk->ns", place, slope)
+    along = np.arange((1 << level) + 1)[:, None]
+    nodes = np.minimum((cells[:, None] << level) + along, lattice.cells)  # (n k 3)
+    moved = (lattice.positions(nodes.reshape(-1, 3)).reshape(nodes.shape) - centre[:, None]) * (slope / half)[
+        :, None
+    ]
+    x, y, z = moved.astype(np.float32).transpose(2, 0, 1)
+    change = x[:, :, None, None] + y[:, None, :, None] + z[:, None, None, :]
+    change = change.reshape(len(cells), -1)
     spare = 8 * ROUNDING * np.abs(slope).sum(axis=1)
-    above = planes.low.numpy()[:, None] + level_change > spare[:, None]
-    below = planes.high.numpy()[:, None] + level_change < -spare[:, None]
+    above = change > (spare - planes.low.numpy())[:, None]
+    below = change < (-spare - planes.high.numpy())[:, None]
     return above.astype(np.int8) - below
 
 
@@ -228,7 +230,7 @@ def extract_certified(
     tell("bounds", 0.0)
     blocks = certified_cells(field, sampler.lattice, BLOCK, closed)
     tell("evaluation", 0.4)
-    surface = march(certified_grid(sampler, field, blocks))
+    surface = march(certified_grid(sampler, blocks))
     if not len(surface.faces):
         raise InputError(no_surface(sampler))
     tell("surface", 0.6)

@@ -62,6 +62,8 @@ class _Forms:
     """Shared by the boxes of a group (g k c)."""
     amounts: Tensor
     """Of each generator (g q k)."""
+    swing: Tensor
+    """What the slopes do to a channel at most (g q c)."""
     own: Tensor
     """Amount of a symbol that each channel has for itself (g q c)."""
     radius: Tensor
@@ -70,7 +72,7 @@ class _Forms:
     @property
     def size(self) -> Tensor:
         """Bound of the channel's absolute value."""
-        return self.linear.abs().sum(dim=2) + self.radius
+        return self.linear[:, :, 0].abs().add_(self.swing).add_(self.radius)
 
 
 @torch.inference_mode()
@@ -96,7 +98,8 @@ def bound(
 def _planes(steps: Sequence[Step], boxes: Float[Tensor, "g q 4 3"]) -> tuple[Tensor, Tensor, Tensor]:
     groups, each = boxes.shape[:2]
     nothing = boxes.new_zeros(groups, each, 3)
-    forms = _Forms(boxes, boxes.new_zeros(groups, 0, 3), boxes.new_zeros(groups, each, 0), nothing, nothing)
+    generators, amounts = boxes.new_zeros(groups, 0, 3), boxes.new_zeros(groups, each, 0)
+    forms = _Forms(boxes, generators, amounts, _swing(boxes), nothing, nothing)
     forms = _after(steps, forms, boxes)
     centre, slope, radius = forms.linear[:, :, 0, 0], forms.linear[:, :, 1:, 0], forms.radius[..., 0]
     radius = radius + 8 * ROUNDING * forms.size[..., 0]
@@ -127,11 +130,15 @@ def _affine(step: Affine, forms: _Forms, boxes: Tensor) -> _Forms:
     own = (len(step.weight) + 8) * ROUNDING * lost
     generators = torch.cat([forms.generators @ step.weight, step.weight.expand(len(linear), -1, -1)], dim=1)
     amounts = torch.cat([forms.amounts, forms.own], dim=2)
-    return _Forms(linear, generators, amounts, own, _reach(amounts, generators) + own)
+    return _Forms(linear, generators, amounts, _swing(linear), own, _reach(amounts, generators).add_(own))
+
+
+def _swing(linear: Tensor) -> Tensor:
+    return linear[:, :, 1].abs() + linear[:, :, 2].abs() + linear[:, :, 3].abs()
 
 
 def _reach(amounts: Tensor, generators: Tensor) -> Tensor:
-    return torch.bmm(amounts, generators.abs()) * (1 + amounts.shape[2] * ROUNDING)
+    return torch.bmm(amounts, generators.abs()).mul_(1 + amounts.shape[2] * ROUNDING)
 
 
 def _scale(step: Scale, forms: _Forms) -> _Forms:
@@ -142,6 +149,7 @@ def _scale(step: Scale, forms: _Forms) -> _Forms:
         linear,
         forms.generators * step.scale,
         forms.amounts,
+        forms.swing * size,
         forms.own * size + lost,
         forms.radius * size + lost,
     )
@@ -161,18 +169,19 @@ def _residual(step: Residual, forms: _Forms, boxes: Tensor) -> _Forms:
     generators[:, : start.generators.shape[1]] += start.generators
     own = added.own + 4 * ROUNDING * (start.size + added.size)
     radius = _reach(added.amounts, generators) + own
-    return _Forms(start.linear + added.linear, generators, added.amounts, own, radius)
+    linear = start.linear + added.linear
+    return _Forms(linear, generators, added.amounts, _swing(linear), own, radius)
 
 
 def _activation(step: Activation, forms: _Forms) -> _Forms:
     size = forms.size
-    swing = forms.linear[:, :, 1:].abs().sum(dim=2) + forms.radius + 8 * ROUNDING * size
-    centre = forms.linear[:, :, 0]
-    slope, below, above = lines(step, centre - swing, centre + swing)
+    centre, reach = forms.linear[:, :, 0], forms.swing + forms.radius + 8 * ROUNDING * size
+    slope, below, above = lines(step, centre - reach, centre + reach)
     shared = slope.mean(dim=1, keepdim=True)
     linear = forms.linear * slope[:, :, None]
-    linear[:, :, 0] += (below + above) / 2
-    lost = 16 * ROUNDING * (size + step.unit)
-    joint = forms.radius - forms.own
-    own = slope.abs() * forms.own + (slope - shared).abs() * joint + (above - below) / 2 + lost
-    return _Forms(linear, forms.generators * shared, forms.amounts, own, shared.abs() * joint + own)
+    linear[:, :, 0] += (below + above).mul_(0.5)
+    joint, steep = forms.radius - forms.own, slope.abs()
+    own = (steep * forms.own).addcmul_((slope - shared).abs_(), joint)
+    own.add_(above.sub_(below), alpha=0.5).add_(size.add_(step.unit), alpha=16 * ROUNDING)
+    radius = (shared.abs() * joint).add_(own)
+    return _Forms(linear, forms.generators * shared, forms.amounts, forms.swing * steep, own, radius)

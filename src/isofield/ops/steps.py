@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -83,6 +83,7 @@ class Residual:
 Step = Affine | Scale | Activation | Residual
 
 
+@runtime_checkable
 class Layered(Protocol):
     """A field that shows its network: positive inside, zero on the surface."""
 
