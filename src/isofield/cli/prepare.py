@@ -35,6 +35,10 @@ class Prepare:
     """Points per model near the surface; 0 writes none."""
     cloud: int = 100_000
     """Points per model on the surface."""
+    views: int = 24
+    """Pictures per model, on white, with their cameras; 0 renders none."""
+    view_size: int = 224
+    """Pixels along an edge of a picture."""
     max_ambiguous: float = 0.5
     """Leave a model out if more volume than this, in units of its inside, is neither in nor out."""
     min_inside: float = 0.001
@@ -106,9 +110,12 @@ def _settings(args: Prepare) -> "Settings":
 
     if args.points < 8 or args.cloud < 1 or args.near < 0:
         raise InputError("--points must be at least 8, --cloud at least 1 and --near at least 0")
+    if args.views < 0 or args.view_size < 16:
+        raise InputError("--views must be at least 0 and --view-size at least 16")
     if args.time_limit <= 0:
         raise InputError("--time-limit must be above zero")
     return Settings(
         points=args.points, near=args.near, cloud=args.cloud, orient=args.orient, min_inside=args.min_inside,
         max_ambiguous=args.max_ambiguous, seconds=args.time_limit, seed=args.common.seed,
+        views=args.views, view_size=args.view_size,
     )  # fmt: skip

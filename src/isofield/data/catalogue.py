@@ -15,6 +15,9 @@ class Entry:
     category: str
     creator: str
     licence: str
+    tags: str = ""
+    rotation: tuple[float, ...] | None = None
+    """Nine numbers, row by row, that turn the model upright and to the front; None if it stands already."""
 
 
 def read(archive: zipfile.ZipFile) -> dict[str, Entry]:
@@ -25,11 +28,25 @@ def read(archive: zipfile.ZipFile) -> dict[str, Entry]:
     licence = common.get("license", "")
     return {
         item["model"].lstrip("/"): Entry(
-            item.get("name", ""), item.get("category", ""), item.get("creator", ""), licence
+            item.get("name", ""),
+            item.get("category", ""),
+            item.get("creator", ""),
+            licence,
+            item.get("tags", ""),
+            _rotation(item.get("modelRotation", "")),
         )
         for item in items.values()
         if "model" in item
     }
+
+
+def _rotation(text: str) -> tuple[float, ...] | None:
+    """Nine numbers if that is what the catalogue has."""
+    try:
+        numbers = tuple(float(word) for word in text.split())
+    except ValueError:
+        return None
+    return numbers if len(numbers) == 9 else None
 
 
 def parse(text: str) -> tuple[dict[str, str], dict[int, dict[str, str]]]:

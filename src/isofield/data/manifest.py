@@ -1,7 +1,7 @@
 """The record of a preparation: every model with what became of it, and why."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,13 +37,22 @@ class Entry:
     """Share of the area whose faces were turned or drawn twice."""
     seconds: float = 0.0
     bytes: dict[str, int] = field(default_factory=dict)
-    """Size of each file written."""
+    """Size of each file written; of the pictures' folder, that of the cameras."""
+    title: str = ""
+    """What a catalogue calls it."""
+    tags: str = ""
+    """Words of the catalogue."""
+    views: int = 0
+    """Pictures."""
+    view_size: int = 0
+    """Pixels along an edge of a picture."""
 
-    def is_finished(self, folder: Path) -> bool:
-        """Whether what was written is still there in full."""
+    def is_finished(self, folder: Path, names: Sequence[str]) -> bool:
+        """Whether what was written under these names is still there in full."""
         return all(
             (folder / name).is_file() and (folder / name).stat().st_size == size
             for name, size in self.bytes.items()
+            if name in names
         )
 
 

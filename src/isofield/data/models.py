@@ -6,10 +6,14 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
 from isofield.data import catalogue
+from isofield.data.painted import Painted, read_painted
 from isofield.errors import InputError
 from isofield.geometry.mesh import Mesh
 
@@ -30,6 +34,12 @@ class Model:
     """Path inside the archive `file`."""
     creator: str = ""
     licence: str = ""
+    title: str = ""
+    """What a catalogue calls it."""
+    tags: str = ""
+    """Words of the catalogue."""
+    rotation: tuple[float, ...] | None = None
+    """Nine numbers, row by row: turns the file's vertices upright."""
 
     @property
     def source(self) -> str:
@@ -37,28 +47,51 @@ class Model:
         return self.file.name if self.member is None else f"{self.file.name}:{self.member}"
 
     def fingerprint(self) -> str:
-        """Checksum of the mesh file; archives know that of their members."""
+        """Checksum of the mesh file, and of its rotation; archives know that of their members."""
+        turned = "" if self.rotation is None else f"-{zlib.crc32(repr(self.rotation).encode()):08x}"
         if self.member is None:
             crc = 0
             with open(self.file, "rb") as stream:
                 while block := stream.read(1 << 20):
                     crc = zlib.crc32(block, crc)
-            return f"{crc:08x}"
+            return f"{crc:08x}{turned}"
         with zipfile.ZipFile(self.file) as archive:
-            return f"{archive.getinfo(self.member).CRC:08x}"
+            return f"{archive.getinfo(self.member).CRC:08x}{turned}"
 
     def read(self) -> Mesh:
-        """The mesh, in the units of its file.
+        """The mesh, upright, in the units of its file.
 
         Raises:
             InputError: The file is damaged or holds no triangles.
         """
+        with self._unpacked(neighbours=False) as path:
+            mesh = _read(path)
+        if self.rotation is None:
+            return mesh
+        return Mesh(mesh.vertices @ np.reshape(self.rotation, (3, 3)).T, mesh.faces)
+
+    def read_painted(self) -> Painted:
+        """The triangles with their materials, in the frame of `read`.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        with self._unpacked(neighbours=True) as path:
+            painted = read_painted(path)
+        return painted if self.rotation is None else painted.turned(np.reshape(self.rotation, (3, 3)))
+
+    @contextmanager
+    def _unpacked(self, neighbours: bool) -> Iterator[Path]:
+        """The mesh as a file, with the files of its folder if they are asked for."""
         if self.member is None:
-            return _read(self.file)
+            yield self.file
+            return
         with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(self.file) as archive:
-            path = Path(folder) / PurePosixPath(self.member).name
-            path.write_bytes(archive.read(self.member))
-            return _read(path)
+            parent = PurePosixPath(self.member).parent
+            near = [n for n in archive.namelist() if PurePosixPath(n).parent == parent and n[-1] != "/"]
+            for name in near if neighbours else [self.member]:
+                (Path(folder) / PurePosixPath(name).name).write_bytes(archive.read(name))
+            yield Path(folder) / PurePosixPath(self.member).name
 
 
 def _read(path: Path) -> Mesh:
@@ -143,8 +176,13 @@ def _in_archive(path: Path) -> Iterator[Model]:
         entry = entries.get(member)
         category = entry.category if entry else (parts[0] if len(parts) > 1 else path.stem)
         rest = parts if entry else (parts[1:] or parts)
-        creator, licence = (entry.creator, entry.licence) if entry else ("", "")
-        yield Model(_name(rest), _slug(category), path, member, creator, licence)
+        model = Model(_name(rest), _slug(category), path, member)
+        if entry:
+            model = replace(
+                model, creator=entry.creator, licence=entry.licence, title=entry.name, tags=entry.tags,
+                rotation=entry.rotation,
+            )  # fmt: skip
+        yield model
 
 
 def _name(parts: Iterable[str]) -> str:
@@ -173,7 +211,4 @@ def _unique(models: list[Model]) -> Iterator[Model]:
             yield model
         else:
             mark = zlib.crc32(str(model.member or model.file).encode())
-            yield Model(
-                f"{model.id}-{mark:08x}", model.category, model.file, model.member,
-                model.creator, model.licence,
-            )  # fmt: skip
+            yield replace(model, id=f"{model.id}-{mark:08x}")

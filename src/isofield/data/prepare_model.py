@@ -8,12 +8,14 @@ import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from isofield.data import sampling
+from isofield.data.complete import completed
 from isofield.data.manifest import Entry
 from isofield.data.models import Model
 from isofield.data.orient import oriented
@@ -22,13 +24,14 @@ from isofield.data.surfaces import enclosed, outer_surface
 from isofield.errors import InputError
 from isofield.geometry.mesh import Mesh
 
+SAMPLES = ("points.npz", "points_surface.npz", "pointcloud.npz")
 PARTIAL = ".partial"
 """Folder of the data set in which models are written before they move to their place."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a data set is made with; another setting makes every model anew."""
+    """What a data set is made with; another setting makes every model anew, of views only the pictures."""
 
     points: int = 100_000
     """Uniform points per model."""
@@ -45,6 +48,14 @@ class Settings:
     seconds: float = 300.0
     """A model that takes longer has failed."""
     seed: int = 0
+    views: int = 24
+    """Pictures per model; 0 for none."""
+    view_size: int = 224
+    """Pixels along an edge of a picture."""
+
+    def of_samples(self) -> dict[str, Any]:
+        """The settings that the samples depend on."""
+        return {k: v for k, v in asdict(self).items() if k not in ("views", "view_size")}
 
 
 class UnclearError(Exception):
@@ -93,17 +104,25 @@ def clearest(mesh: Mesh, seed: int) -> Judged:
     return best
 
 
-def prepare_model(model: Model, dataset: Path, settings: Settings) -> Entry:
-    """Sample one model and write its folder; what went wrong is in the entry, not raised."""
+def prepare_model(model: Model, dataset: Path, settings: Settings, sampled: Entry | None = None) -> Entry:
+    """Sample one model, write its folder, add voxels and pictures; what went wrong is in the entry.
+
+    Args:
+        model: Which.
+        dataset: Folder of the data set.
+        settings: How.
+        sampled: Of an earlier run whose samples are still there; only what else is missing is added.
+    """
     start = time.perf_counter()
-    entry = Entry(
-        model.id, model.category, model.source, "", "ok", creator=model.creator, licence=model.licence,
-        split=split_of(model.id),
-    )  # fmt: skip
+    entry = sampled or Entry(model.id, model.category, model.source, "", "ok", split=split_of(model.id))
+    entry = replace(entry, creator=model.creator, licence=model.licence, title=model.title, tags=model.tags)
     try:
-        entry = replace(entry, fingerprint=model.fingerprint())
         with time_limit(settings.seconds):
-            entry = _sample(model, dataset, settings, entry)
+            if sampled is None:
+                entry = _sample(model, dataset, settings, replace(entry, fingerprint=model.fingerprint()))
+            entry = completed(
+                entry, model, dataset, dataset / PARTIAL, settings.views, settings.view_size, settings.seed
+            )
     except UnclearError as dropped:
         entry = dropped.entry
     except Exception as error:  # one bad file never ends the run: its reason goes to the manifest
@@ -111,7 +130,7 @@ def prepare_model(model: Model, dataset: Path, settings: Settings) -> Entry:
             str(error) if isinstance(error, InputError | TimeoutError) else f"{type(error).__name__}: {error}"
         )
         entry = replace(entry, status="failed", reason=text)
-    return replace(entry, seconds=round(time.perf_counter() - start, 3))
+    return replace(entry, seconds=round(entry.seconds + time.perf_counter() - start, 3))
 
 
 def _sample(model: Model, dataset: Path, settings: Settings, entry: Entry) -> Entry:

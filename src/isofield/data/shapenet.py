@@ -6,6 +6,7 @@
                         /points_surface.npz
                         /pointcloud.npz    points, normals, loc, scale
                         /model.binvox      voxels (Choy et al. 2016)
+                        /img_choy2016      000.jpg .. 023.jpg and cameras.npz
 
 Points are in the unit box: x_unit = (x - loc) / scale.
 """
@@ -19,10 +20,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from isofield.data.binvox import read_binvox
+from isofield.data.cameras import CAMERAS, FOLDER, camera_over_unit
+from isofield.data.image import read_image
 from isofield.data.splits import SPLITS
 from isofield.errors import InputError
+from isofield.geometry import Box
+from isofield.geometry.camera import Camera
 from isofield.geometry.similarity import Similarity
-from isofield.observation import PointCloud
+from isofield.observation import PointCloud, Voxels
 
 TIE_NOISE = 1e-4
 """Standard deviation of the noise that frees float16 points from their raster, as in the official loader."""
@@ -51,7 +57,7 @@ class Item:
         return f"{self.category}/{self.id}"
 
     @property
-    def voxels(self) -> Path:
+    def voxel_file(self) -> Path:
         """Where the official layout keeps the 32^3 voxels; the file may be missing."""
         return self.folder / "model.binvox"
 
@@ -111,6 +117,43 @@ class Item:
         seen = cloud[draw.choice(len(cloud), count, replace=count > len(cloud))]
         points = seen.points + noise * draw.standard_normal(seen.points.shape)
         return PointCloud(points, seen.normals if with_normals else None)
+
+    def voxels(self) -> Voxels:
+        """The 32^3 voxels, over the unit box whatever their file says.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
+        return Voxels(read_binvox(self.voxel_file).occupied, Box.cube())
+
+    def views(self) -> int:
+        """How many pictures there are."""
+        return sum(1 for _ in (self.folder / FOLDER).glob("[0-9]*.[jp][pn]g"))
+
+    def image(self, view: int = 0) -> Float[np.ndarray, "h w 3"]:
+        """A picture as it is stored, RGB in [0, 1], float32; white where it is transparent.
+
+        Raises:
+            InputError: The file is missing or damaged.
+        """
+        stem = self.folder / FOLDER / f"{view:03d}"
+        path = next((p for p in (stem.with_suffix(".jpg"), stem.with_suffix(".png")) if p.is_file()), None)
+        if path is None:
+            raise InputError(f"{stem}.jpg is missing; isofield prepare renders pictures of meshes")
+        return read_image(path)
+
+    def camera(self, view: int = 0) -> Camera:
+        """The camera of a picture, over the unit box.
+
+        Raises:
+            InputError: The file is missing or damaged, or has no such view.
+        """
+        frame = self.world_from_unit("points.npz")
+        path = self.folder / FOLDER / CAMERAS
+        arrays = _load(path, (f"world_mat_{view}", f"camera_mat_{view}"))
+        return camera_over_unit(
+            arrays[f"world_mat_{view}"], arrays[f"camera_mat_{view}"], frame.translation, frame.scale
+        )
 
     def world_from_unit(self, file: str = "pointcloud.npz") -> Similarity:
         """The way back to the frame of the original mesh.
