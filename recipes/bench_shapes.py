@@ -5,8 +5,8 @@
 The representation-power experiment of Occupancy Networks (arXiv:1812.03828, section 4.1) in small: the
 decoder of the paper's size (5 blocks of 256, conditional batch normalisation) and a free code per
 shape, no encoder. Thin and disconnected parts are among the shapes, for that is where extraction
-goes wrong. Running it again goes on where it stopped. The file holds the official key names,
-`decoder.*`, and `codes`, one row per shape in the order of SHAPES.
+goes wrong. Running it again goes on where it stopped. The file holds the official key names
+of a network whose encoder is a table, one row per shape in the order of SHAPES.
 """
 
 import argparse
@@ -22,11 +22,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from isofield.encoders.table import CodeTable
-from isofield.fields.cbn import CbnField
+from isofield.official.onet import official_from_onet
+from isofield.systems.onet import ONet, ONetConfig
 
 CODE = 256
-WIDTH = 256
 NEAR = 0.02
 """Half of the points are drawn from this far around the surface."""
 SOFT = 0.004
@@ -159,19 +158,19 @@ class Points:
         return torch.stack(points), torch.stack(inside)
 
 
-def survey(field: CbnField, table_of_codes: CodeTable, side: int = 64) -> dict[str, dict]:
+def survey(system: ONet, side: int = 64) -> dict[str, dict]:
     """IoU on a grid, and parts of the mesh beside those of the formula's mesh."""
     from isofield.extract import extract_mesh
     from isofield.geometry import Box
     from isofield.geometry.mesh_checks import check_mesh
     from isofield.ops.query import query
 
-    field.eval()
+    system.eval()
     axis = np.linspace(-0.5, 0.5, side)
     nodes = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), -1).reshape(-1, 3)
     found = {}
     for k, (name, shape) in enumerate(SHAPES.items()):
-        bound = field.bind(table_of_codes(torch.tensor([k])))
+        bound = system.field.bind(system.encoder(torch.tensor([k])))
         ours, truth = query(bound, nodes) >= 0, query(shape, nodes) < 0
         meshes = [
             check_mesh(extract_mesh(f, Box.cube(1.1), resolution=128, project=0, normals=None))
@@ -182,26 +181,8 @@ def survey(field: CbnField, table_of_codes: CodeTable, side: int = 64) -> dict[s
             "parts": [m.components for m in meshes],
             "euler": [m.euler for m in meshes],
         }
-    field.train()
+    system.train()
     return found
-
-
-NAMES = {"lift": "fc_p", "out": "fc_out", "norm": "bn"}
-INNER = {"before": "bn_0", "between": "bn_1", "inner": "fc_0", "outer": "fc_1"}
-
-
-def official(field: CbnField, table_of_codes: CodeTable) -> dict[str, Tensor]:
-    """Weights under the names and in the shapes of the original decoder, whose layers are Conv1d."""
-    state = {"codes": table_of_codes.codes.weight.detach().clone()}
-    for key, value in field.state_dict().items():
-        words = key.split(".")
-        if words[0] == "blocks":
-            words = [f"block{words[1]}", INNER[words[2]], *words[3:]]
-        else:
-            words[0] = NAMES[words[0]]
-        words = [{"gamma": "conv_gamma", "beta": "conv_beta", "norm": "bn"}.get(w, w) for w in words]
-        state[".".join(["decoder", *words])] = (value[..., None] if value.ndim == 2 else value).contiguous()
-    return state
 
 
 def main() -> None:
@@ -214,13 +195,12 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3, help="falls to zero along a half cosine")
     args = parser.parse_args()
     torch.manual_seed(0)
-    field, codes = CbnField(CODE, WIDTH), CodeTable(len(SHAPES), CODE)
-    optimiser = torch.optim.Adam([*field.parameters(), *codes.parameters()])
+    system = ONet(ONetConfig(sees="object", objects=len(SHAPES), code_size=CODE))
+    optimiser = torch.optim.Adam(system.parameters())
     state_file, first = args.out.with_suffix(".state.pt"), 0
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
-        field.load_state_dict(state["field"])
-        codes.load_state_dict(state["codes"])
+        system.load_state_dict(state["system"])
         optimiser.load_state_dict(state["optimiser"])
         first = state["step"]
     source, everyone = Points(args.points), torch.arange(len(SHAPES))
@@ -228,7 +208,7 @@ def main() -> None:
     for step in range(first, args.steps):
         optimiser.param_groups[0]["lr"] = args.rate * (0.5 + 0.5 * math.cos(math.pi * step / args.steps))
         points, inside = source.batch(step)
-        loss = binary_cross_entropy_with_logits(field(points, codes(everyone)), inside)
+        loss = binary_cross_entropy_with_logits(system.field(points, system.encoder(everyone)), inside)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -237,15 +217,14 @@ def main() -> None:
         if (step + 1) % 1000 == 0 or step + 1 == args.steps:
             torch.save(
                 {
-                    "field": field.state_dict(),
-                    "codes": codes.state_dict(),
+                    "system": system.state_dict(),
                     "optimiser": optimiser.state_dict(),
                     "step": step + 1,
                 },
                 state_file,
             )
-            save_file(official(field, codes), args.out)
-            print(survey(field, codes), flush=True)
+            save_file(official_from_onet(system), args.out)
+            print(survey(system), flush=True)
 
 
 if __name__ == "__main__":

@@ -138,7 +138,7 @@ def scored(item: Item, library: Library, number: int) -> Row:
     return {
         **{
             "class": item.category,
-            "name": item.name,
+            "name": item.id,
             "found": library.items[number % len(library.items)].name,
         },
         "iou": iou(shape.occupied(occupied.points * signs), occupied.inside),
@@ -161,7 +161,7 @@ def mean_rows(test: Sequence[Item], library: Library, held: np.ndarray) -> list[
     for item in test:
         occupied = item.occupied()
         found = iou(shares_at(mean, occupied.points) >= level, occupied.inside)
-        rows.append({"class": item.category, "name": item.name, "iou": found, "level": level})
+        rows.append({"class": item.category, "name": item.id, "iou": found, "level": level})
     return rows
 
 

@@ -116,11 +116,14 @@ def against(name: str, card: Card) -> str:
     own, other = (card["means"][each]["mean_over_classes"] for each in ("network", name))
     whom = {"retrieval": "looking up the nearest training shape", "oracle": "the best training shape"}[name]
     beats = own["iou"] > other["iou"]
-    closer = own["chamfer_l1_x10"] < other["chamfer_l1_x10"]
-    distance = f"by Chamfer distance it is {'better' if closer else 'worse'}"
+    distance = "it has no surface to measure distances to"
+    if own.get("chamfer_l1_x10") is not None:
+        closer = own["chamfer_l1_x10"] < other["chamfer_l1_x10"]
+        distance = f"by Chamfer distance it is {'better' if closer else 'worse'}"
+        distance += ", too" if closer == beats else ""
     return prose(f"""
         By IoU the network {"beats" if beats else "**does not beat**"} {whom}: {own["iou"]:.3f} against
-        {other["iou"]:.3f}; {distance}{", too" if closer == beats else ""}. Its IoU is higher on
+        {other["iou"]:.3f}; {distance}. Its IoU is higher on
         {100 * card["better"][name]:.0f} % of the models.""")
 
 

@@ -84,7 +84,7 @@ def autoencoded(system: Any, held: Sequence[Item]) -> list[dict[str, Any]]:
         z = system.posterior_mean(rows(points), rows(inside))
         known = item.occupied()
         decoded = query(system.scene(Code(z)).inside, known.points) > 0
-        result.append({"class": item.category, "name": item.name, "iou": iou(decoded, known.inside)})
+        result.append({"class": item.category, "name": item.id, "iou": iou(decoded, known.inside)})
     return result
 
 

@@ -161,7 +161,7 @@ def test_what_is_inside_at_the_border_is_capped():
 
 def test_emptiness_is_told_as_proven():
     field = BoundMlp([Affine(torch.tensor([[1.0], [0.0], [0.0]]), torch.tensor([-3.0]))])
-    with pytest.raises(InputError, match="prove that the whole box .* is outside"):
+    with pytest.raises(InputError, match=r"prove that the whole box .* is outside"):
         extract_certified(field, BOX, resolution=64)
 
 

@@ -2,13 +2,19 @@
 
 import io
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from isofield.data import write_points
+from isofield.geometry import Mesh
 from isofield.observation import PointCloud
+from isofield.report import Contents, write_report
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = [
@@ -35,15 +41,37 @@ def report(tmp_path, ball_system):
     return tmp_path / "ball.mesh.report.html"
 
 
+def block() -> Mesh:
+    """A blue block that is three times as tall as it is wide."""
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 3) for z in (0, 1)], dtype=float)
+    sides = [(0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3)]
+    faces = np.array([[(a, b, c), (a, c, d)] for a, b, c, d in sides], dtype=np.int64).reshape(-1, 3)
+    return Mesh(corners, faces, colours=np.tile([0.1, 0.2, 0.9], (8, 1)))
+
+
+def report_of_a_block(path: Path, image: np.ndarray | None) -> Path:
+    """Report about the block, made from a picture or from nothing."""
+    found = {"mesh": {"is_closed": True}, "system": "onet", "notes": {"level": 0.2}}
+    write_report(path, Contents("red.png", None, block(), found, {"extract": 0.5}, image=image))
+    return path
+
+
 @pytest.fixture
 def page(report):
+    """The report about the ball, drawn."""
+    with opened(report) as page:
+        yield page
+
+
+@contextmanager
+def opened(report: Path, **context) -> Iterator[Any]:
     """The report, drawn; whatever the page logs is an error."""
     from playwright.sync_api import sync_playwright
 
     complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1100, "height": 1000})
+        page = browser.new_page(viewport={"width": 1100, "height": 1000}, **context)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("request", lambda r: complaints.append(r.url) if not r.url.startswith("file:") else None)
@@ -102,3 +130,38 @@ def test_both_panes_show_the_ball_and_follow_the_hand(page):
     assert np.abs(near - green).mean() > 0.02
     page.check("#wire")
     assert pixels(page, "#pane-mesh").mean() < clay.mean()
+
+
+def test_a_picture_stands_beside_the_mesh(tmp_path):
+    image = np.ones((60, 90, 3))
+    image[20:40, 30:60] = [0.9, 0.1, 0.1]
+    with opened(report_of_a_block(tmp_path / "r.html", image)) as page:
+        shown = pixels(page, "#picture")
+        assert page.get_by_alt_text("the picture that came in, red.png").count() == 1
+        assert page.evaluate("() => [picture.naturalWidth, picture.naturalHeight]") == [90, 60]
+        red = (shown[..., 0] > 0.7) & (shown[..., 1] < 0.4)
+        rows, columns = np.nonzero(red)
+        assert np.ptp(columns) / np.ptp(rows) == pytest.approx(1.5, abs=0.05)  # not stretched
+        assert columns.mean() == pytest.approx(shown.shape[1] / 2, abs=2)
+
+        block = pixels(page, "#pane-mesh")
+        there = drawn(block)
+        assert np.ptp(np.nonzero(there)[0]) > 1.5 * np.ptp(np.nonzero(there)[1])  # y is up
+        assert block[there].mean(axis=0).argmax() == 2
+        left, right = (page.locator(name).bounding_box() for name in ("figcaption.bar", "div.bar"))
+        for side in ("y", "width", "height"):
+            assert left[side] == pytest.approx(right[side], abs=1)
+
+        page.locator("#pane-mesh").press("ArrowLeft")
+        assert np.abs(pixels(page, "#pane-mesh") - block).mean() > 0.005
+        page.locator("#reset").click()
+        page.select_option("#mesh-as", "normals")
+        page.check("#wire")
+        assert np.abs(pixels(page, "#pane-mesh") - block).mean() > 0.01
+
+
+def test_a_mesh_alone_fills_the_page(tmp_path):
+    with opened(report_of_a_block(tmp_path / "r.html", None)) as page:
+        assert drawn(pixels(page, "#pane-mesh")).mean() > 0.03
+        pane = page.locator(".pane").bounding_box()
+        assert pane["width"] == pytest.approx(page.locator(".panes").bounding_box()["width"])

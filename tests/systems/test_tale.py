@@ -21,6 +21,7 @@ from isofield.systems import SYSTEMS, system_class
 from isofield.systems.convonet import ConvONetConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.indicator import IndicatorNetConfig
+from isofield.systems.onet import ONetConfig
 from isofield.systems.stored import load_system
 from isofield.training.weights import save_weights
 
@@ -73,6 +74,10 @@ class Tale:
 TALES = {
     "gauss": Tale(GaussConfig()),
     "indicator": Tale(IndicatorNetConfig(hidden=8, widths=(8, 8), features=8, width=16, blocks=2), solved),
+    "onet": Tale(
+        ONetConfig(code_size=16, encoder_width=16, field_width=16, field_blocks=2, latent_size=4, points=64),
+        occupied,
+    ),
     "convonet": Tale(
         ConvONetConfig(
             channels=8, encoder_width=8, encoder_blocks=3, plane_resolution=16, plane_depth=2,

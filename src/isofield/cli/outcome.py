@@ -7,24 +7,18 @@ from isofield.cli.paths import Paths
 from isofield.cli.run_record import peak_memory
 
 if TYPE_CHECKING:
+    from isofield.cli.seen import Seen
     from isofield.geometry import Mesh
-    from isofield.observation import PointCloud
     from isofield.scene import Scene
 
 
-def findings(
-    system: str, cloud: "PointCloud", scene: "Scene", mesh: "Mesh", resolution: int
-) -> dict[str, Any]:
+def findings(system: str, seen: "Seen", scene: "Scene", mesh: "Mesh", resolution: int) -> dict[str, Any]:
     """What the record says about this reconstruction."""
     back = scene.world_from_scene
     cell = float(scene.box.extent.max()) * back.scale / resolution
     return {
         "system": system,
-        "points": {
-            "count": len(cloud),
-            "normals": cloud.normals is not None,
-            "colours": cloud.colours is not None,
-        },
+        **observed(seen),
         "mesh": checks(mesh),
         "resolution": {"cells": resolution, "cell": cell},
         "normalisation": {
@@ -36,6 +30,19 @@ def findings(
         },
         "notes": dict(scene.notes),
     }
+
+
+def observed(seen: "Seen") -> dict[str, Any]:
+    """What the record says about the input."""
+    what: Any = seen.observation
+    if seen.kind == "points":
+        said = {"normals": what.normals is not None, "colours": what.colours is not None}
+        return {"points": {"count": len(what), **said}}
+    if seen.kind == "image":
+        return {"image": {"height": what.image.shape[0], "width": what.image.shape[1]}}
+    if seen.kind == "voxels":
+        return {"voxels": {"shape": list(what.occupied.shape), "full": int(what.occupied.sum())}}
+    return {"field": {"values": "a network in the file"}}
 
 
 def checks(mesh: "Mesh") -> dict[str, Any]:
@@ -54,7 +61,7 @@ def table(paths: Paths, found: dict[str, Any], seconds: float, report: bool) -> 
         "mesh": str(paths.mesh),
         "report": str(paths.report) if report else "none",
         "record": str(paths.record),
-        "points": _points(found),
+        **_input(found),
         "vertices": f"{mesh['vertices']:,}",
         "faces": f"{mesh['faces']:,}",
         "closed": "yes" if mesh["is_closed"] else "no",
@@ -64,6 +71,19 @@ def table(paths: Paths, found: dict[str, Any], seconds: float, report: bool) -> 
     if memory is not None:
         rows["peak memory"] = f"{memory / 2**20:,.0f} MiB"
     return rows
+
+
+def _input(found: dict[str, Any]) -> dict[str, str]:
+    """One row about the input."""
+    if "points" in found:
+        return {"points": _points(found)}
+    if "image" in found:
+        return {"picture": f"{found['image']['width']} x {found['image']['height']} pixels, squared on white"}
+    if "voxels" in found:
+        return {
+            "voxels": f"{' x '.join(map(str, found['voxels']['shape']))}, {found['voxels']['full']:,} full"
+        }
+    return {"field": found["field"]["values"]}
 
 
 def _points(found: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`isofield reconstruct`: a scan becomes a mesh, in the scan's own frame and units."""
+"""`isofield reconstruct`: what was seen becomes a mesh; a scan's in its own frame and units."""
 
 import math
 import shlex
@@ -14,6 +14,7 @@ from isofield.cli.options import Options
 from isofield.cli.outcome import findings, table
 from isofield.cli.paths import Paths, check_readable, check_writable
 from isofield.cli.run_record import run_record, write_record
+from isofield.cli.seen import Seen, see, surface_points
 from isofield.cli.terrain import seen_from_above
 from isofield.errors import InputError
 
@@ -36,18 +37,19 @@ what has learnt from solids takes a single sheet of terrain for a thin board wit
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Turn a scan (points, with or without normals and colours) into a mesh.
+    """Turn a scan, a picture, voxels or a field's network into a mesh.
 
-    The mesh comes back in the frame and units of the scan, with a report that opens in any
-    browser and a record of the run beside it.
+    The mesh of a scan comes back in its frame and units, that of a picture upright in the unit box; beside
+    it a report that opens in any browser and a record of the run.
     """
 
     scan: Annotated[Path, tyro.conf.Positional]
-    """Points to read: PLY, PCD, XYZ, TXT, CSV, NPY, NPZ, LAS, LAZ, or any mesh format."""
+    """Points (PLY, PCD, XYZ, TXT, CSV, NPY, NPZ, LAS, LAZ, any mesh), a picture (PNG, JPEG, WebP), voxels
+    (BINVOX), or the layers of a signed distance network (NPZ)."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb, if left out."""
     system: str = "auto"
-    """Which system reconstructs; auto takes the one that measures best, gauss with --open."""
+    """Which system reconstructs; auto takes the one that measures best for the input."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Weights from `isofield train` or `isofield convert`, instead of those that come with isofield."""
     resolution: Annotated[int | None, tyro.conf.arg(metavar="CELLS")] = None
@@ -64,6 +66,8 @@ class Reconstruct:
     """Pieces to keep: all, largest, or the least share of the largest piece, such as 0.01."""
     sensor: Annotated[str | None, tyro.conf.arg(metavar="X,Y,Z")] = None
     """Where the one scanner stood, in the frame of the scan: that side of the surface is outside."""
+    certified: bool = False
+    """Networks in NPZ files and occupancy networks: miss no part, however small, by bounds on the network."""
     up: Literal["auto", "x", "y", "z"] = "auto"
     """Which axis of the scan points up: for the views in the report, and for terrain with --open."""
     no_report: bool = False
@@ -76,26 +80,23 @@ def run(args: Reconstruct) -> int:
     paths = _check_arguments(args)
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
     with console.stage("read"):
-        cloud = _read(args, console)
-        console.expect("reconstruct", min(1.0 + SECONDS_PER_POINT * len(cloud), MOST_SECONDS))
-        for sentence in concerns(cloud):
-            console.warn(sentence)
+        seen = _read(args, console)
     with console.stage("start"):
-        name, system = _system(args)
+        name, system = _system(args, seen)
     with console.stage("reconstruct"):
-        scene = system.reconstruct(cloud)
+        scene = _scene(seen, system)
     with console.stage("extract") as advance:
         mesh, resolution = _extract(args, scene, console, advance)
     with console.stage("write"):
         from isofield.data import write_mesh
 
         write_mesh(paths.mesh, mesh)
-    found = {**findings(name, cloud, scene, mesh, resolution), "open": args.open}
+    found = {**findings(name, seen, scene, mesh, resolution), "open": args.open}
     if not (args.open or found["mesh"]["is_closed"]):
         console.warn("the mesh is not closed: the report says which edges are open")
     if not args.no_report:
         with console.stage("report"):
-            found["distances"] = _write_report(paths, args, cloud, mesh, found, console)
+            found["distances"] = _write_report(paths, args, seen, mesh, found, console)
     _finish(args, paths, found, console)
     return 0
 
@@ -151,25 +152,31 @@ def _sensor(text: str | None) -> tuple[float, ...] | None:
     return place
 
 
-def _read(args: Reconstruct, console: Console) -> "PointCloud":
+def _read(args: Reconstruct, console: Console) -> Seen:
+    seen = see(args.scan, args.common.seed)
+    for sentence in seen.warnings:
+        console.warn(sentence)
+    if seen.kind != "points":
+        if args.open:
+            raise InputError("--open is for scans: it cuts off what no point supports")
+        return seen
+    cloud: Any = seen.observation
+    console.expect("reconstruct", min(1.0 + SECONDS_PER_POINT * len(cloud), MOST_SECONDS))
+    for sentence in concerns(cloud):
+        console.warn(sentence)
+    return replace(seen, observation=_placed(args, cloud, console))
+
+
+def _placed(args: Reconstruct, cloud: "PointCloud", console: Console) -> "PointCloud":
+    """The cloud with what the arguments say about where it was seen from."""
     import numpy as np
 
-    from isofield.data import read_point_file, require_surface
-
-    file = read_point_file(args.scan, seed=args.common.seed)
-    if file.dropped:
-        console.warn(
-            f"{file.dropped:,} of {file.claimed:,} points have no finite coordinates and were left out"
-        )
-    if file.mesh is not None:
-        console.warn(f"{args.scan} is a mesh; {len(file.cloud):,} points were drawn from its surface")
-    require_surface(file.cloud, args.scan)
     if (place := _sensor(args.sensor)) is not None:
-        return replace(file.cloud, sensors=np.tile(place, (len(file.cloud), 1)))
-    if args.open and (terrain := seen_from_above(file.cloud, "z" if args.up == "auto" else args.up)):
+        return replace(cloud, sensors=np.tile(place, (len(cloud), 1)))
+    if args.open and (terrain := seen_from_above(cloud, "z" if args.up == "auto" else args.up)):
         console.warn("one height at each place: taken for terrain, seen from above")
         return terrain
-    return file.cloud
+    return cloud
 
 
 def concerns(cloud: "PointCloud") -> list[str]:
@@ -185,20 +192,46 @@ def concerns(cloud: "PointCloud") -> list[str]:
     return found
 
 
-def _system(args: Reconstruct) -> tuple[str, "System"]:
-    """Name and system, ready to reconstruct; its draws begin at the seed."""
+def _system(args: Reconstruct, seen: Seen) -> "tuple[str, System | None]":
+    """Name and system, ready to reconstruct; its draws begin at the seed. No system for fields."""
     import torch
 
-    from isofield.systems import SYSTEMS
-    from isofield.systems.stored import load_system, ready_system
+    from isofield.systems.stored import load_system, name_of, ready_system
 
     torch.manual_seed(args.common.seed)
-    name = args.system if args.system != "auto" else AUTO_OPEN if args.open else AUTO
+    if seen.kind == "field":
+        if args.system != "auto" or args.weights is not None:
+            raise InputError(f"{args.scan} is a shape already: leave out --system and --weights")
+        return "field", None
     if args.weights is not None:
-        system = load_system(args.weights, None if args.system == "auto" else name)
-        kind = type(system)
-        return next(n for n, place in SYSTEMS.items() if place == (kind.__module__, kind.__name__)), system
-    return name, ready_system(name)
+        system = load_system(args.weights, None if args.system == "auto" else args.system)
+        return name_of(system), system
+    name = args.system if args.system != "auto" else automatic(seen.kind, args.open)
+    return name, ready_system(name, seen.kind)
+
+
+def automatic(kind: str, is_open: bool) -> str:
+    """The system that is best for a kind of input."""
+    if kind == "points":
+        return AUTO_OPEN if is_open else AUTO
+    return {"image": "onet", "voxels": "gauss"}[kind]
+
+
+def _scene(seen: Seen, system: "System | None") -> "Scene":
+    """What the system sees in the observation; voxels are points to systems that see points."""
+    if system is None:
+        assert seen.scene is not None
+        return seen.scene
+    if seen.kind == "voxels" and not sees_voxels(system):
+        return system.reconstruct(surface_points(seen.observation))  # type: ignore[arg-type]
+    return system.reconstruct(seen.observation)
+
+
+def sees_voxels(system: "System") -> bool:
+    """Whether the system takes voxels as they are."""
+    from isofield.observation import Voxels
+
+    return system.wants is Voxels
 
 
 def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advance) -> "tuple[Mesh, int]":
@@ -208,6 +241,9 @@ def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advan
     if scene.inside is None:
         raise InputError("this system offers no surface for points; choose another --system")
     resolution = _resolution(args, scene)
+    if args.certified:
+        mesh = _certified(args, scene, resolution, advance)
+        return mesh.transformed(scene.world_from_scene), resolution
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always", UserWarning)
         mesh = extract_mesh(
@@ -226,6 +262,26 @@ def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advan
     if args.open:
         mesh = _supported(mesh, scene, resolution)
     return mesh.transformed(scene.world_from_scene), resolution
+
+
+def _certified(args: Reconstruct, scene: "Scene", resolution: int, advance: Advance) -> "Mesh":
+    from isofield.extract.certified import extract_certified
+    from isofield.ops.steps import Layered
+
+    if not isinstance(scene.inside, Layered):
+        raise InputError(
+            "--certified needs a network whose layers are known: a field file or an occupancy network"
+        )
+    if args.faces is not None:
+        raise InputError("--certified and --faces exclude each other: simplifying may lose small parts")
+    return extract_certified(
+        scene.inside,
+        scene.box,
+        resolution=resolution,
+        keep=_keep(args.keep),
+        normals="faces",
+        progress=lambda _, share: advance(share),
+    )
 
 
 def _resolution(args: Reconstruct, scene: "Scene") -> int:
@@ -256,19 +312,16 @@ def _supported(mesh: "Mesh", scene: "Scene", resolution: int) -> "Mesh":
 
 
 def _write_report(
-    paths: Paths,
-    args: Reconstruct,
-    cloud: "PointCloud",
-    mesh: "Mesh",
-    found: dict[str, Any],
-    console: Console,
-) -> dict[str, float | int]:
-    """Distances from the points to the mesh, which the report has measured."""
+    paths: Paths, args: Reconstruct, seen: Seen, mesh: "Mesh", found: dict[str, Any], console: Console
+) -> dict[str, float | int] | None:
+    """Distances from the points to the mesh, which the report has measured; None without points."""
     from isofield.report import Contents, write_report
 
+    cloud: Any = surface_points(seen.observation) if seen.kind == "voxels" else None  # type: ignore[arg-type]
     contents = Contents(
         title=args.scan.name,
-        cloud=cloud,
+        cloud=seen.observation if seen.kind == "points" else cloud,  # type: ignore[arg-type]
+        image=seen.observation.image if seen.kind == "image" else None,  # type: ignore[union-attr]
         mesh=mesh,
         found=found,
         seconds=dict(console.timings),

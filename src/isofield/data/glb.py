@@ -2,39 +2,80 @@
 
 Written by ourselves for three reasons: glTF wants vertex colours linear while ours are sRGB, its
 32-bit positions need an offset in the node for coordinates such as UTM, and the same mesh must give
-the same bytes.
+the same bytes. Pictures stay sRGB, as glTF wants them.
 """
 
+import io
 import json
 import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from isofield.data.precision import needs_double
 from isofield.geometry import Box, Mesh
 
 FLOAT, UINT = 5126, 5125
 VERTICES, INDICES = 34962, 34963
+LINEAR, LINEAR_OF_MIPMAPS, CLAMPED = 9729, 9987, 33071
 GREY = 0.6
 """Linear base colour of meshes without colours."""
 
 
 def glb_bytes(mesh: Mesh) -> bytes:
-    """The mesh as one GLB file: positions, normals, linear colours, a matt two-sided material.
+    """The mesh as one GLB file: positions, normals, colours, a matt two-sided material.
 
-    Axes are those of the mesh: nothing is turned, although glTF viewers show +y upwards.
+    A texture is embedded as PNG, with vertices doubled along its seams; otherwise vertex colours
+    are written, linear. Axes are those of the mesh: nothing is turned, although glTF viewers show
+    +y upwards.
     """
+    mesh, uv = _along_seams(mesh)
     offset = Box.around(mesh.vertices).centre if needs_double(mesh.vertices) else np.zeros(3)
     buffer = _Buffer()
     attributes = {"POSITION": buffer.add(mesh.vertices - offset, "<f4", bounds=True)}
     if mesh.normals is not None:
         attributes["NORMAL"] = buffer.add(_nonzero(mesh.normals), "<f4")
-    if mesh.colours is not None:
+    if uv is not None:
+        attributes["TEXCOORD_0"] = buffer.add(uv, "<f4")
+    elif mesh.colours is not None:
         attributes["COLOR_0"] = buffer.add(linear_from_srgb(mesh.colours), "<f4")
     indices = buffer.add(mesh.faces.reshape(-1), "<u4")
-    return _pack(_document(buffer, attributes, indices, offset, mesh.colours is not None), buffer.bytes())
+    coloured = uv is not None or mesh.colours is not None
+    document = _document(buffer, attributes, indices, offset, coloured)
+    if mesh.texture is not None:
+        _add_texture(document, buffer, mesh.texture.image)
+    return _pack(document, buffer.bytes())
+
+
+def _along_seams(mesh: Mesh) -> tuple[Mesh, Float[np.ndarray, "n 2"] | None]:
+    """The mesh with one place in the picture per vertex, and these places."""
+    if mesh.texture is None:
+        return mesh, None
+    source, uv, faces = mesh.texture.along_seams(mesh.faces)
+    normals = None if mesh.normals is None else mesh.normals[source]
+    return replace(mesh, vertices=mesh.vertices[source], faces=faces, normals=normals, colours=None), uv
+
+
+def _add_texture(document: dict[str, Any], buffer: "_Buffer", image: UInt8[np.ndarray, "h w 3"]) -> None:
+    """Embeds the picture and makes it the material's base colour."""
+    view = buffer.add_bytes(_png(image))
+    document["images"] = [{"bufferView": view, "mimeType": "image/png"}]
+    document["samplers"] = [
+        {"magFilter": LINEAR, "minFilter": LINEAR_OF_MIPMAPS, "wrapS": CLAMPED, "wrapT": CLAMPED}
+    ]
+    document["textures"] = [{"sampler": 0, "source": 0}]
+    document["materials"][0]["pbrMetallicRoughness"]["baseColorTexture"] = {"index": 0}
+    document["buffers"][0]["byteLength"] = buffer.length
+
+
+def _png(image: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
 
 
 def linear_from_srgb(colours: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
@@ -106,6 +147,13 @@ class _Buffer:
         self.parts.append(data)
         self.length += len(data)
         return len(self.accessors) - 1
+
+    def add_bytes(self, data: bytes) -> int:
+        """Number of the new view, without an accessor; comes last, as its length need not be aligned."""
+        self.views.append({"buffer": 0, "byteOffset": self.length, "byteLength": len(data)})
+        self.parts.append(data)
+        self.length += len(data)
+        return len(self.views) - 1
 
     def bytes(self) -> bytes:
         return b"".join(self.parts)

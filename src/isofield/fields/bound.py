@@ -1,12 +1,14 @@
 """Fields whose condition is fixed: chains of products and clips, run in cache-sized pieces."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import leaky_relu
+
+from isofield.ops.steps import Step
 
 CHUNK = 1024
 """Rows at a time: what a core's cache likes."""
@@ -54,6 +56,17 @@ class BoundField:
     ) -> None:
         self.lift, self.steps, self.out, self.slope = lift, tuple(steps), out, slope
         self.folded, self.last = _folded(lift[1], self.steps, out)
+
+    @property
+    def layers(self) -> Sequence[Step]:
+        """The steps that are evaluated, from which the field can be bounded over boxes."""
+        from isofield.fields.layers import layers_of
+
+        return layers_of(self)
+
+    def above(self, level: float) -> "BoundField":
+        """The field minus a level."""
+        return BoundField(self.lift, self.steps, replace(self.out, bias=self.out.bias - level), self.slope)
 
     def __call__(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         points = points.to(self.lift[0])

@@ -3,5 +3,6 @@
 from isofield.geometry.box import Box
 from isofield.geometry.mesh import Mesh
 from isofield.geometry.similarity import Similarity
+from isofield.geometry.texture import Texture
 
-__all__ = ["Box", "Mesh", "Similarity"]
+__all__ = ["Box", "Mesh", "Similarity", "Texture"]

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.geometry.similarity import Similarity
+from isofield.geometry.texture import Texture
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Mesh:
     """Unit normals per vertex, pointing outwards."""
     colours: Float[np.ndarray, "v 3"] | None = None
     """RGB per vertex in [0, 1]."""
+    texture: Texture | None = None
+    """A picture over the faces; goes before `colours` in formats that have room for one only."""
 
     def transformed(self, similarity: Similarity) -> "Mesh":
         """The same mesh in another frame."""
@@ -40,6 +43,7 @@ class Mesh:
             number[faces],
             None if self.normals is None else self.normals[used],
             None if self.colours is None else self.colours[used],
+            None if self.texture is None else replace(self.texture, uv=self.texture.uv[keep]),
         )
 
     def face_crosses(self) -> Float[np.ndarray, "f 3"]:

@@ -1,4 +1,4 @@
-// Two panes that turn together: the points that came in, the mesh that came out.
+// The mesh that came out, and beside it, turning together, the points that came in, if any.
 // Plain script over the THREE bundle above it; data is in <script id="data" type="application/json">.
 "use strict";
 (function () {
@@ -143,7 +143,7 @@
         renderer.setSize(width, height, false);
       camera.aspect = width / height;
       camera.updateProjectionMatrix();
-      pointMaterial.uniforms.size.value =
+      if (data.points) pointMaterial.uniforms.size.value =
         data.points.spacing * slider.value * height * ratio * camera.projectionMatrix.elements[5] * 0.5;
       renderer.render(scene, camera);
     }
@@ -218,11 +218,11 @@
 
   // ---- the page --------------------------------------------------------------------------------
   const byId = (id) => document.getElementById(id);
-  const slider = byId("size");
-  const points = geometry(data.points), mesh = geometry(data.mesh);
+  const slider = byId("size"); // like all of the points' pane, not there without points
+  const points = data.points && geometry(data.points), mesh = geometry(data.mesh);
   const wire = new THREE.Mesh(mesh, wireMaterial);
   wire.visible = false;
-  pane("pane-points", new THREE.Points(points, pointMaterial));
+  if (points) pane("pane-points", new THREE.Points(points, pointMaterial));
   pane("pane-mesh", new THREE.Mesh(mesh, meshMaterial), wire);
 
   function showPoints() {
@@ -240,12 +240,14 @@
     meshMaterial.uniforms.faceted.value = byId("flat").checked ? 1 : 0;
     redraw();
   }
-  byId("points-as").addEventListener("change", showPoints);
   for (const id of ["mesh-as", "wire", "flat"]) byId(id).addEventListener("change", showMesh);
-  slider.addEventListener("input", redraw);
   byId("reset").addEventListener("click", reset);
   new ResizeObserver(redraw).observe(byId("pane-mesh"));
-  showPoints();
+  if (points) {
+    byId("points-as").addEventListener("change", showPoints);
+    slider.addEventListener("input", redraw);
+    showPoints();
+  }
   showMesh();
   draw();
   document.documentElement.dataset.drawn = "yes"; // what the browser test waits for

@@ -221,12 +221,10 @@ class ONet(System):
 
     def scene(self, condition: Code, unit: Similarity | None = None) -> Scene:
         """The shape of a condition, in the unit box or where `unit` (unit from world) says."""
-        logit = self.field.bind(condition)
         surface = log(self.config.threshold / (1 - self.config.threshold))
+        inside = self.field.bind(condition).above(surface)
         inverse = Similarity() if unit is None else unit.inverse()
-        return Scene(
-            Box.cube(1 + self.config.padding), inverse, inside=lambda points: logit(points) - surface
-        )
+        return Scene(Box.cube(1 + self.config.padding), inverse, inside=inside)
 
     def _prepared(self, observation: PointCloud | Photo | Voxels) -> tuple[np.ndarray, Similarity]:
         """What the encoder takes, and the map from the observation's frame to the unit box."""

@@ -37,24 +37,43 @@ def load_system(path: Path, expected: str | None = None) -> System:
     return system.eval()
 
 
-def shipped_weights(name: str) -> Path | None:
-    """The weights of a system that come with isofield; None if it has none, or needs none."""
-    path = Path(str(files("isofield"))) / "weights" / f"{name}.safetensors"
-    return path if path.exists() else None
+def shipped_weights(name: str, sees: str | None = None) -> Path | None:
+    """The weights of a system that come with isofield; None if it has none, or needs none.
+
+    Args:
+        name: The system's name.
+        sees: For systems with weights per kind of observation, the kind: points, image, nothing ...
+    """
+    folder = Path(str(files("isofield"))) / "weights"
+    names = [name] if sees is None else [f"{name}_{sees}", name]
+    return next((path for each in names if (path := folder / f"{each}.safetensors").exists()), None)
 
 
-def ready_system(name: str) -> System:
+def ready_system(name: str, sees: str | None = None) -> System:
     """A system of the catalogue as it comes: with the weights it ships with, or none if it needs none.
+
+    Args:
+        name: The system's name.
+        sees: Kind of observation it is for, as in `shipped_weights`.
 
     Raises:
         InputError: It learns from data, and no weights come with it.
     """
-    if (weights := shipped_weights(name)) is not None:
+    if (weights := shipped_weights(name, sees)) is not None:
         return load_system(weights, name)
     cls = system_class(name)
     if hasattr(cls, "batches"):
-        raise InputError(f"the system {name!r} learns from data; give what it has learnt as --weights FILE")
+        what = "" if sees is None else f" (isofield comes with none for {sees})"
+        raise InputError(
+            f"the system {name!r} learns from data; give what it has learnt as --weights FILE{what}"
+        )
     return cls(config_class(name)()).eval()
+
+
+def name_of(system: System) -> str:
+    """The name of a system in the catalogue."""
+    kind = type(system)
+    return next(name for name, place in SYSTEMS.items() if place == (kind.__module__, kind.__name__))
 
 
 def config_from_json(cls: type, values: dict[str, Any], path: Path) -> Any:

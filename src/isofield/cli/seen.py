@@ -1,0 +1,129 @@
+"""What `reconstruct` was given: points, a picture, voxels, or a field that is a shape already."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from isofield.errors import InputError
+
+if TYPE_CHECKING:
+    from isofield.observation import Photo, PointCloud, Voxels
+    from isofield.scene import Scene
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+Kind = Literal["points", "image", "voxels", "field"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The content of an input file."""
+
+    kind: Kind
+    observation: "PointCloud | Photo | Voxels | None" = None
+    """What a system reconstructs from; None for fields."""
+    scene: "Scene | None" = None
+    """What needs no system."""
+    warnings: list[str] = field(default_factory=list)
+    """Sentences about what may spoil the result."""
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file holds, by its name and for npz by its content."""
+    suffix = path.suffix.lower()
+    if suffix in PICTURES:
+        return "image"
+    if suffix == ".binvox":
+        return "voxels"
+    if suffix == ".npz":
+        from isofield.data.field_file import is_field_file
+
+        return "field" if is_field_file(path) else "points"
+    return "points"
+
+
+def see(path: Path, seed: int) -> Seen:
+    """The content of the file.
+
+    Raises:
+        InputError: It is not readable; one sentence says why.
+    """
+    readers: dict[Kind, Callable[[Path, int], Seen]] = {
+        "points": _points,
+        "image": _image,
+        "voxels": _voxels,
+        "field": _field,
+    }
+    kind = kind_of(path)
+    return readers[kind](path, seed)
+
+
+def _points(path: Path, seed: int) -> Seen:
+    from isofield.data import read_point_file, require_surface
+
+    file, said = read_point_file(path, seed=seed), []
+    if file.dropped:
+        said.append(
+            f"{file.dropped:,} of {file.claimed:,} points have no finite coordinates and were left out"
+        )
+    if file.mesh is not None:
+        said.append(f"{path} is a mesh; {len(file.cloud):,} points were drawn from its surface")
+    require_surface(file.cloud, path)
+    return Seen("points", file.cloud, warnings=said)
+
+
+def _image(path: Path, seed: int) -> Seen:
+    from isofield.data.photo import read_photo
+
+    photo, said = read_photo(path)
+    return Seen("image", photo, warnings=said)
+
+
+def _voxels(path: Path, seed: int) -> Seen:
+    from isofield.data.binvox import read_binvox
+
+    voxels = read_binvox(path)
+    if not voxels.occupied.any():
+        raise InputError(
+            f"{path}: all {voxels.occupied.size:,} voxels are empty, so there is no shape in them"
+        )
+    return Seen("voxels", voxels)
+
+
+def _field(path: Path, seed: int) -> Seen:
+    import torch
+
+    from isofield.data.field_file import Dense, read_field
+    from isofield.fields.mlp import BoundMlp
+    from isofield.ops.steps import Activation, Affine
+    from isofield.scene import Scene
+
+    stored = read_field(path)
+    steps = [
+        Affine(torch.from_numpy(layer.weight), torch.from_numpy(layer.bias))
+        if isinstance(layer, Dense)
+        else Activation(layer)
+        for layer in stored.layers
+    ]
+    return Seen("field", scene=Scene(stored.box, inside=BoundMlp(steps), resolution=256))
+
+
+def surface_points(voxels: "Voxels") -> "PointCloud":
+    """The middles of the faces between full and empty voxels, with normals, for systems that see points."""
+    import numpy as np
+
+    from isofield.observation import PointCloud
+
+    full = np.pad(voxels.occupied, 1)
+    step = voxels.box.extent / voxels.occupied.shape
+    places, normals = [], []
+    for axis in range(3):
+        change = np.diff(full.astype(np.int8), axis=axis)
+        found = np.argwhere(change)
+        place = found - 0.5  # the padding's layer off, then to the middle of the voxel
+        place[:, axis] += 0.5
+        places.append(voxels.box.low + place * step)
+        normal = np.zeros((len(found), 3))
+        normal[:, axis] = -change[tuple(found.T)]
+        normals.append(normal)
+    return PointCloud(np.concatenate(places), np.concatenate(normals))
