@@ -29,7 +29,9 @@ class Verb:
 
 
 VERBS: dict[str, Verb] = {
-    "reconstruct": Verb("isofield.cli.reconstruct", "Reconstruct", "a scan (points) becomes a mesh"),
+    "reconstruct": Verb("isofield.cli.reconstruct", "Reconstruct", "a scan, picture or voxels become a mesh"),
+    "generate": Verb("isofield.cli.generate", "Generate", "shapes that a network makes up"),
+    "interpolate": Verb("isofield.cli.interpolate", "Interpolate", "the shapes between two shapes"),
     "check": Verb("isofield.cli.check", "Check", "what a scan or a folder holds, and what to type next"),
     "convert": Verb("isofield.cli.convert", "Convert", "an official checkpoint becomes a weights file"),
     "prepare": Verb("isofield.cli.prepare", "Prepare", "meshes become a data set to train on"),

@@ -13,12 +13,14 @@ from isofield.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from isofield.system import System
     from isofield.systems.convonet import ConvONetConfig
+    from isofield.systems.onet import ONetConfig
 
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert an official Convolutional Occupancy Networks checkpoint to a weights file.
+    """Convert an official checkpoint of (Convolutional) Occupancy Networks to a weights file.
 
     Tensors are read without executing anything in the file, and every one must fit: the
     network that comes out computes what the original computes.
@@ -42,26 +44,45 @@ def run(args: Convert) -> int:
     output = _output(args)
     console = Console(json=args.common.json, quiet=args.common.quiet)
     with console.stage("read"):
-        from isofield.official.checkpoint import load_state_dict
-        from isofield.official.convonet import convonet_from_official
-
-        state = load_state_dict(args.checkpoint)
-        config = _config(args, state)
-        try:
-            system = convonet_from_official(state, config)
-        except InputError as error:
-            raise InputError(f"{args.checkpoint}: {error}") from None
+        name, system = _converted(args)
     if args.config is None:
-        console.warn(_guessed(config))
+        console.warn(f"without --config, this is taken for: {assumed(system.config)}")
     with console.stage("write"):
         from isofield.training.weights import save_weights
 
-        save_weights(output, "convonet", config, system.state_dict())
+        save_weights(output, name, system.config, system.state_dict())
     parameters = sum(parameter.numel() for parameter in system.parameters())
-    rows = {"weights": str(output), "network": describe(config), "parameters": f"{parameters:,}"}
+    rows = {"weights": str(output), "network": describe(system.config), "parameters": f"{parameters:,}"}
     record: dict[str, Any] = {**rows, "parameters": parameters, "warnings": console.warnings}
     console.finish(f"{args.checkpoint.name} is converted", rows, record)
     return 0
+
+
+def _converted(args: Convert) -> "tuple[str, System]":
+    """Name and network of the checkpoint; the keys of its decoder tell the lineage."""
+    from isofield.official.checkpoint import load_state_dict
+    from isofield.official.convonet import convonet_from_official
+    from isofield.official.onet import is_onet, onet_from_official
+
+    state = load_state_dict(args.checkpoint)
+    single = is_onet(state)
+    try:
+        if single:
+            return "onet", onet_from_official(state, _onet_config(args, state))
+        return "convonet", convonet_from_official(state, _config(args, state))
+    except InputError as error:
+        raise InputError(f"{args.checkpoint}: {error}") from None
+
+
+def _onet_config(args: Convert, state: "dict[str, Tensor]") -> "ONetConfig":
+    from isofield.official.convonet_config import read_config
+    from isofield.official.onet import config_from_official, infer_config
+
+    if args.planes or args.crops:
+        raise InputError("this network has one code for the whole shape; leave out --planes and --crops")
+    return (
+        infer_config(state) if args.config is None else config_from_official(read_config(args.config), state)
+    )
 
 
 def _output(args: Convert) -> Path:
@@ -80,10 +101,7 @@ def _config(args: Convert, state: "dict[str, Tensor]") -> "ConvONetConfig":
     from isofield.official.convonet_config import config_from_official, read_config
 
     if args.config is None:
-        try:
-            return infer_config(state, args.planes, args.crops)
-        except InputError as error:
-            raise InputError(f"{args.checkpoint}: {error}") from None
+        return infer_config(state, args.planes, args.crops)
     if args.planes or args.crops:
         raise InputError("--config says everything; leave out --planes and --crops")
     try:
@@ -92,8 +110,13 @@ def _config(args: Convert, state: "dict[str, Tensor]") -> "ConvONetConfig":
         raise InputError(f"{args.config}: {error}") from None
 
 
-def describe(config: "ConvONetConfig") -> str:
+def describe(config: "ConvONetConfig | ONetConfig") -> str:
     """What kind of network it is, in a few words."""
+    from isofield.systems.onet import ONetConfig
+
+    if isinstance(config, ONetConfig):
+        known = f"code of {config.code_size}" if config.code_size else f"latent code of {config.latent_size}"
+        return f"{config.sees} -> {known} -> {config.field_blocks} x {config.field_width} ({config.field})"
     if config.encoder == "pointnet2":
         return "PointNet++ features on points"
     maps = [
@@ -105,6 +128,6 @@ def describe(config: "ConvONetConfig") -> str:
     return f"{kind} -> {' and '.join(maps)}"
 
 
-def _guessed(config: "ConvONetConfig") -> str:
-    known = f"{describe(config)}, {config.cloud_size:,} points, padding {config.padding}"
-    return f"without --config, this is taken for: {known}"
+def assumed(config: "ConvONetConfig | ONetConfig") -> str:
+    """What a config says that the tensors do not."""
+    return f"{describe(config)}, {config.cloud_size:,} points, padding {config.padding}"

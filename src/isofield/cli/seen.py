@@ -91,21 +91,9 @@ def _voxels(path: Path, seed: int) -> Seen:
 
 
 def _field(path: Path, seed: int) -> Seen:
-    import torch
+    from isofield.systems.field_file import read_scene
 
-    from isofield.data.field_file import Dense, read_field
-    from isofield.fields.mlp import BoundMlp
-    from isofield.ops.steps import Activation, Affine
-    from isofield.scene import Scene
-
-    stored = read_field(path)
-    steps = [
-        Affine(torch.from_numpy(layer.weight), torch.from_numpy(layer.bias))
-        if isinstance(layer, Dense)
-        else Activation(layer)
-        for layer in stored.layers
-    ]
-    return Seen("field", scene=Scene(stored.box, inside=BoundMlp(steps), resolution=256))
+    return Seen("field", scene=read_scene(path))
 
 
 def surface_points(voxels: "Voxels") -> "PointCloud":

@@ -79,10 +79,9 @@ def filled(
     inside: Bool[np.ndarray, " m"],
     side: int = 32,
 ) -> Voxels:
-    """Voxels of the unit box that the surface passes through, or whose centre is inside.
+    """Voxels of the unit box that hold a piece of the surface or of the inside.
 
-    A centre is inside if the nearest of the labelled points is. Deep inside that decides rightly; near
-    the surface, where it may not, the voxel is full anyway.
+    Known by the samples in each; in a voxel without any, by the labelled point nearest to its centre.
 
     Args:
         surface: Dense samples of the surface, in the unit box.
@@ -96,8 +95,9 @@ def filled(
     centres = np.stack(np.meshgrid(place, place, place, indexing="ij"), axis=-1)
     nearest = cKDTree(points).query(centres.reshape(-1, 3))[1]
     occupied = inside[nearest].reshape(side, side, side)
-    cell = np.clip(np.floor((surface + 0.5) * side).astype(np.int64), 0, side - 1)
-    occupied[tuple(cell.T)] = True
+    for solid in (surface, points[inside]):
+        cell = np.clip(np.floor((solid + 0.5) * side).astype(np.int64), 0, side - 1)
+        occupied[tuple(cell.T)] = True
     return Voxels(occupied, Box.cube())
 
 

@@ -60,7 +60,7 @@ class Studio:
         self._samples = samples
         self._painted = painted
         self._texels = Texels(painted)
-        self._colours = linear_from_srgb(painted.colours).astype(np.float32)
+        self._colours = linear_from_srgb(painted.colours.reshape(-1, 3)).reshape(-1, 3, 3).astype(np.float32)
         self._normals = painted.normals.astype(np.float32)
         self._textured = painted.texture >= 0
         edges = painted.corners[:, 1:] - painted.corners[:, :1]

@@ -50,7 +50,9 @@ class Texels:
 
 def _pyramid(image: UInt8[np.ndarray, "_h _w 4"]) -> list[np.ndarray]:
     """The image, linear, and its halvings: `LEVELS` tables of (height width 4)."""
-    colour = linear_from_srgb(np.arange(256)[:, None] / 255)[:, 0].astype(np.float32)[image[:, :, :3]]
+    colour = linear_from_srgb(np.arange(256)[:, None].repeat(3, axis=1) / 255)[:, 0].astype(np.float32)[
+        image[:, :, :3]
+    ]
     table = np.concatenate([colour, image[:, :, 3:].astype(np.float32) / 255], axis=2)
     result = [table]
     for _ in range(LEVELS - 1):

@@ -87,7 +87,9 @@ def _size(mesh: Mesh, size: int | None, texel: float | None) -> int:
     return size
 
 
-def paint(mesh: Mesh, uv: Float[np.ndarray, "f 3 2"], colour: Colour, size: int) -> UInt8[np.ndarray, "s s 3"]:
+def paint(
+    mesh: Mesh, uv: Float[np.ndarray, "f 3 2"], colour: Colour, size: int
+) -> UInt8[np.ndarray, "s s 3"]:
     """The picture: `colour` at the surface's points, spread over the texels between charts."""
     from scipy.ndimage import distance_transform_edt
 

@@ -143,8 +143,10 @@ def is_onet(state: Mapping[str, Tensor]) -> bool:
     return any(key.startswith(("decoder.block0.", "decoder.bn_0.", "decoder.conv_p.")) for key in state)
 
 
-def config_from_official(content: Mapping[str, Any]) -> ONetConfig:
+def config_from_official(content: Mapping[str, Any], state: Mapping[str, Tensor] | None = None) -> ONetConfig:
     """Our config for an official one, the whole file or its `model` part.
+
+    How many objects have a code of their own stands in the weights alone: give them as `state`.
 
     Raises:
         InputError: Names the entry that isn't known or can't be.
@@ -161,7 +163,7 @@ def config_from_official(content: Mapping[str, Any]) -> ONetConfig:
     encoding, decoding = dict(model.get("encoder_kwargs") or {}), dict(model.get("decoder_kwargs") or {})
     latent = dict(model.get("encoder_latent_kwargs") or {})
     wide = 128 if decoder == "simple" else 256
-    objects = encoding.get("num_embeddings") or data.get("objects") or 1
+    codes = (state or {}).get("encoder.weight")
     return ONetConfig(
         sees=sees,
         code_size=0 if sees == "nothing" else model.get("c_dim", 512),
@@ -169,7 +171,7 @@ def config_from_official(content: Mapping[str, Any]) -> ONetConfig:
         posterior=model.get("encoder_latent") is not None,
         encoder=kind,
         encoder_width=64 if sees == "image" else encoding.get("hidden_dim", 128),
-        objects=objects if sees == "object" else 0,
+        objects=len(codes) if codes is not None else int(sees == "object"),
         field=FIELDS[decoder],
         field_width=decoding.get("hidden_size") or decoding.get("hidden_dim") or wide,
         field_blocks=decoding.get("n_blocks", 5),

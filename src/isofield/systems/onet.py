@@ -8,6 +8,7 @@ an observation, a latent code z ~ N(0, 1) takes the place of c: the encoder q(z 
 points and their occupancies, and the evidence lower bound is maximised (section 3.2).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -23,6 +24,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from isofield.batch import OccupancyBatch
 from isofield.condition import Code
 from isofield.data.occupancy import ObjectSource, OccupancySource, UnseenSource
+from isofield.data.seen_source import PhotoSource, VoxelSource
 from isofield.encoders.image import ImageCode
 from isofield.encoders.latent import LatentEncoder
 from isofield.encoders.pointnet import PointNet
@@ -153,7 +155,10 @@ class ONet(System):
             InputError: `data` is no such data set, or lacks what the network sees.
         """
         choices: dict[str, Any] = {"points": config.points, "noise": config.noise, "mirror": config.mirror}
-        kind = {"object": ObjectSource, "nothing": UnseenSource}.get(config.sees, OccupancySource)
+        kinds = {"object": ObjectSource, "nothing": UnseenSource, "voxels": VoxelSource, "image": PhotoSource}
+        kind = kinds.get(config.sees, OccupancySource)
+        if config.sees == "image":
+            choices["image_size"] = config.image_size
         cloud_size = config.cloud_size if config.sees == "points" else 0
         return kind.of(data, seed, size, cloud_size, only=config.only, **choices)
 
@@ -208,16 +213,16 @@ class ONet(System):
             raise InputError("only the generative network finds a latent code for a shape")
         return self.latent(points, inside, None).mean
 
-    def draw(self, seed: int) -> Float[Tensor, "1 z"]:
-        """A latent code from the prior N(0, 1).
+    def draw(self, seed: Sequence[int]) -> Float[Tensor, "1 z"]:
+        """A latent code from the prior N(0, 1), the same for the same numbers.
 
         Raises:
             InputError: The network has no latent code.
         """
         if not self.config.latent_size:
             raise InputError("this network has no latent code to draw; train one with `--sees nothing`")
-        generator = torch.Generator().manual_seed(seed)
-        return torch.randn(1, self.config.latent_size, generator=generator)
+        draw = np.random.default_rng([abs(number) for number in seed])
+        return torch.from_numpy(draw.standard_normal((1, self.config.latent_size), dtype=np.float32))
 
     def scene(self, condition: Code, unit: Similarity | None = None) -> Scene:
         """The shape of a condition, in the unit box or where `unit` (unit from world) says."""

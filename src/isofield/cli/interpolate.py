@@ -1,0 +1,123 @@
+"""`isofield interpolate`: the shapes between two shapes."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from isofield.cli.console import Console
+from isofield.cli.generate import generative
+from isofield.cli.options import Options
+from isofield.cli.series import check_folder_writable, write_shape
+from isofield.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from isofield.systems.onet import ONet
+
+LABELLED = 2048
+"""Points of known occupancy that tell a mesh's latent code."""
+
+
+@dataclass(frozen=True)
+class Interpolate:
+    """Write shapes on the straight line between the codes of two inputs.
+
+    Each end is a whole number, the seed of a drawn shape, or a closed mesh; with --weights of a network
+    that sees points, pictures or voxels, a file of these.
+    """
+
+    first: Annotated[str, tyro.conf.Positional]
+    """Where the line starts: a number, or a file."""
+    second: Annotated[str, tyro.conf.Positional]
+    """Where it ends."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("interpolated")
+    """Folder of the meshes, step_00.glb and so on; made if it is not there."""
+    steps: int = 5
+    """How many shapes, both ends included."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Weights of an occupancy network, instead of the generative ones that come with isofield."""
+    resolution: Annotated[int, tyro.conf.arg(metavar="CELLS")] = 128
+    """Cells along the longest edge."""
+    common: Options = field(default_factory=Options)
+
+
+def run(args: Interpolate) -> int:
+    """Exit code 0; raises InputError for anything the user can mend."""
+    if not 2 <= args.steps <= 1000:
+        raise InputError(f"--steps {args.steps} is out of range; give 2 to 1,000 shapes")
+    check_folder_writable(args.output)
+    console = Console(json=args.common.json, quiet=args.common.quiet)
+    with console.stage("start"):
+        system = _system(args)
+        ends = [_code(system, end, args.common.seed) for end in (args.first, args.second)]
+    files = []
+    with console.stage("interpolate") as advance:
+        for number in range(args.steps):
+            vector = ends[0].lerp(ends[1], number / (args.steps - 1))
+            path = args.output / f"step_{number:02d}.glb"
+            if write_shape(path, system.scene(_condition(system, vector)), args.resolution, console):
+                files.append(path)
+            advance((number + 1) / args.steps)
+    rows = {"meshes": f"{len(files)} in {args.output}"}
+    record: dict[str, Any] = {"outputs": [str(f) for f in files], "warnings": console.warnings}
+    console.finish(f"{len(files)} shapes", rows, record)
+    return 0
+
+
+def _system(args: Interpolate) -> "ONet":
+    from isofield.systems.onet import ONet
+    from isofield.systems.stored import load_system
+
+    if args.weights is None:
+        return generative("onet", None)
+    system = load_system(args.weights, "onet")
+    assert isinstance(system, ONet)
+    return system
+
+
+def _condition(system: "ONet", vector: "Tensor") -> Any:
+    return system.condition(None, vector) if system.encoder is None else system.condition(vector)
+
+
+def _code(system: "ONet", end: str, seed: int) -> "Tensor":
+    """The code of one end."""
+    if system.encoder is not None:
+        return _encoded(system, Path(end), seed)
+    if end.lstrip("-").isdigit():
+        return system.draw([seed, int(end)])
+    return _of_mesh(system, Path(end), seed)
+
+
+def _encoded(system: "ONet", path: Path, seed: int) -> "Tensor":
+    """The code of what was seen."""
+    from isofield.cli.paths import check_readable
+    from isofield.cli.seen import see
+
+    check_readable(path)
+    return system.encode(see(path, seed).observation)[0]  # type: ignore[arg-type]
+
+
+def _of_mesh(system: "ONet", path: Path, seed: int) -> "Tensor":
+    """The most likely latent code of a closed mesh, from points of known occupancy."""
+    import numpy as np
+    import torch
+
+    from isofield.cli.paths import check_readable
+    from isofield.data.mesh import read_mesh
+    from isofield.geometry.winding import occupancies
+    from isofield.observation import unit_from_world
+
+    check_readable(path)
+    mesh = read_mesh(path)
+    if not len(mesh.faces):
+        raise InputError(f"{path} has no faces; the latent code of a shape needs its closed mesh")
+    unit = mesh.transformed(unit_from_world(mesh.vertices))
+    points = np.random.default_rng(seed).uniform(-0.55, 0.55, (LABELLED, 3))
+    inside = occupancies(unit, points)
+    if not inside.any():
+        raise InputError(f"{path} encloses nothing, as far as {LABELLED:,} points tell; give a closed mesh")
+    rows = [torch.as_tensor(array, dtype=torch.float32)[None] for array in (points, inside)]
+    return system.posterior_mean(*rows)
