@@ -7,7 +7,7 @@ import pytest
 
 from isofield.cli import main
 
-FEW = ["--points", "400", "--near", "80", "--cloud", "100"]
+FEW = ["--points", "400", "--near", "80", "--cloud", "100", "--views", "0"]
 
 
 def write_box(path, size=(1.0, 0.5, 0.5), faces=True):
@@ -52,6 +52,7 @@ def test_json_for_programs(tmp_path, capsys):
         (["{tmp}/flat.obj"], "none of 1 models can be used"),
         (["{tmp}/note.txt"], "neither a mesh"),
         (["{tmp}/flat.obj", "--points", "0"], "--points must be at least 8"),
+        (["{tmp}/flat.obj", "--view-size", "3"], "--view-size at least 16"),
     ],
 )
 def test_mistakes_end_in_one_sentence(tmp_path, capsys, words, message):

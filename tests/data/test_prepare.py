@@ -23,7 +23,7 @@ from isofield.errors import InputError
 from isofield.geometry import Mesh
 from isofield.geometry.winding import occupancies, winding
 
-SMALL = Settings(points=2000, near=800, cloud=600)
+SMALL = Settings(points=2000, near=800, cloud=600, views=0)
 
 
 def solid(kind, *parameters, centre=(0.0, 0.0, 0.0)):

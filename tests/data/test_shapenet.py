@@ -73,7 +73,7 @@ def test_clouds_have_unit_normals_and_a_way_back(root):
     cloud = item.cloud()
     assert cloud.normals == pytest.approx(np.tile([0, 0, 1.0], (24, 1)))
     assert item.world_from_unit().apply(np.array([[0.5, 0, 0]])) == pytest.approx(np.array([[2.0, 2, 3]]))
-    assert item.voxels == item.folder / "model.binvox"
+    assert item.voxel_file == item.folder / "model.binvox"
 
 
 CUT = {"occupancies": np.zeros(1, np.uint8)}
