@@ -3,8 +3,9 @@
     python recipes/furniture.py [--output datasets/furniture] [--jobs N]
 
 About 820 models from the Debian package sweethome3d-furniture, CC0 or CC-BY 3.0 by archive; about
-four in five say clearly enough what is inside. manifest.json in the data set names the creator and
-the licence of each model, and why a model was left out. Running it again goes on where it stopped.
+four in five say clearly enough what is inside. Each gets samples, voxels and 24 pictures in its own
+materials. manifest.json in the data set names the creator and the licence of each model, and why a
+model was left out. Running it again goes on where it stopped.
 """
 
 import argparse

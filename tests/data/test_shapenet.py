@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from isofield.data.dataset_survey import survey_dataset
 from isofield.data.shapenet import TIE_NOISE, categories, is_dataset, items
@@ -134,7 +135,8 @@ def test_the_survey_counts_and_finds_every_defect(root):
     assert survey.defects == []
     assert survey.counts["02691156"] == {"train": 2, "val": 0, "test": 1}
     assert (survey.checked, survey.inside) == (6, pytest.approx(1 / 3))
-    assert survey.files == {"points.npz": 6, "points_surface.npz": 0, "pointcloud.npz": 6, "model.binvox": 0}
+    assert survey.files == {"points.npz": 6, "points_surface.npz": 0, "pointcloud.npz": 6, "model.binvox": 0,
+                            "pictures": 0}  # fmt: skip
     (root / "03001627" / "test.lst").write_text("ccc\naaa\nzzz\n")
     (root / "02691156" / "aaa" / "pointcloud.npz").unlink()
     (root / "02691156" / "val.lst").unlink()
@@ -144,6 +146,32 @@ def test_the_survey_counts_and_finds_every_defect(root):
         assert sentence in found
     assert len(survey_dataset(root).defects) == 4
     assert survey_dataset(root, limit=2).checked <= 3
+
+
+def test_the_survey_reads_voxels_pictures_and_cameras(root):
+    folder = root / "02691156" / "aaa"
+    (folder / "model.binvox").write_bytes(b"#binvox 1\ndim 2 2 2\ndata\n\x01\x07")
+    (folder / "img_choy2016").mkdir()
+    Image.new("RGB", (137, 137), "white").save(folder / "img_choy2016" / "000.jpg")
+    survey = survey_dataset(root)
+    assert (survey.files["model.binvox"], survey.files["pictures"]) == (1, 1)
+    assert len(survey.defects) == 2
+    assert "data for 7" in survey.defects[0]
+    assert "cameras.npz is missing" in survey.defects[1]
+    rotation = np.diag([1.0, -1, -1])
+    np.savez(
+        folder / "img_choy2016" / "cameras.npz",
+        world_mat_0=np.column_stack([rotation, [0, 0, 9.0]]), camera_mat_0=np.diag([150.0, 150, 1]),
+    )  # fmt: skip
+    item = items(root)[0]
+    assert (item.views(), item.image().shape) == (1, (137, 137, 3))
+    # loc is (1, 2, 3) and scale 2: the unit origin lies at rotation @ loc + translation
+    assert item.camera().project(np.zeros((1, 3)))[1] == pytest.approx([6])
+    assert item.camera().project(np.array([[0, 0, 0.5]]))[1] == pytest.approx([5])
+    with pytest.raises(InputError, match="no key 'world_mat_1'"):
+        item.camera(1)
+    with pytest.raises(InputError, match=r"001\.jpg is missing"):
+        item.image(1)
 
 
 def test_points_all_on_one_side_are_a_defect(tmp_path):

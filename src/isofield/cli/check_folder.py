@@ -119,7 +119,23 @@ def _contents(model: Path) -> str:
             parts.append(f"{name} with {shapes}")
         except Exception as error:
             parts.append(f"{name} is damaged ({error})")
-    return f"{model.name}: " + "; ".join(parts)
+    return f"{model.name}: " + "; ".join([*parts, *_shown(model)])
+
+
+def _shown(model: Path) -> list[str]:
+    """The model's voxels and pictures; nothing where there are none."""
+    from isofield.data.shapenet import Item
+
+    item, parts = Item(model.parent.name, model.name, model), []
+    try:
+        if item.voxel_file.is_file():
+            parts.append(f"{item.voxel_file.name} with {'x'.join(map(str, item.voxels().occupied.shape))}")
+        if views := item.views():
+            height, width, _ = item.image().shape
+            parts.append(f"{_count(views, 'picture', 'pictures')} of {width}x{height}")
+    except InputError as error:
+        parts.append(str(error))
+    return parts
 
 
 def _count(n: int, one: str, many: str) -> str:

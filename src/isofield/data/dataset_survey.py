@@ -1,6 +1,8 @@
 """What a data set holds, and what is wrong with it: every file read as training would."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +73,7 @@ def _check(item: Item, files: dict[str, int], defects: list[str]) -> float | Non
         return None
     for name in ("points.npz", "points_surface.npz", "pointcloud.npz", "model.binvox"):
         files[name] = files.get(name, 0) + (item.folder / name).is_file()
+    files["pictures"] = files.get("pictures", 0) + (item.views() > 0)
     share = None
     try:
         inside = item.occupied().inside
@@ -84,8 +87,20 @@ def _check(item: Item, files: dict[str, int], defects: list[str]) -> float | Non
             item.occupied("points_surface.npz")
     except InputError as error:
         defects.append(str(error))
-    try:
-        item.cloud()
-    except InputError as error:
-        defects.append(str(error))
+    for read in _readers(item):
+        try:
+            read()
+        except InputError as error:
+            defects.append(str(error))
     return share
+
+
+def _readers(item: Item) -> Iterator[Callable[[], object]]:
+    """What opens the cloud, and the voxels, first and last picture and their cameras if they are there."""
+    yield item.cloud
+    if item.voxel_file.is_file():
+        yield item.voxels
+    if views := item.views():
+        for view in sorted({0, views - 1}):
+            yield partial(item.image, view)
+            yield partial(item.camera, view)
