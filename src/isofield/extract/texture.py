@@ -67,8 +67,8 @@ def bake_texture(
         uv = unwrap(small, size, seconds)
     except NotUnwrappedError as error:
         colours = np.clip(query(colour, mesh.vertices), 0, 1).astype(np.float64)
-        note = f"no texture was made, the colours are those of the vertices: {error}"
-        return Baked(replace(mesh, colours=colours, texture=None), note)
+        reason = f"no texture was made, the colours are those of the vertices: {error}"
+        return Baked(replace(mesh, colours=colours, texture=None), reason)
     note = simplified.note
     if note is None and len(small.faces) < len(mesh.faces):
         note = f"simplified from {len(mesh.faces)} to {len(small.faces)} faces to carry the texture"

@@ -31,8 +31,9 @@ def unwrap(mesh: Mesh, size: int, seconds: float = 120.0) -> Float[np.ndarray, "
     texels, (width, height, atlases) = _charts(mesh, size, seconds)
     if atlases != 1 or not np.isfinite(texels).all():
         raise NotUnwrappedError("its faces have no area")
-    # The atlas is only about as large as it was asked to be, and seldom square.
-    return np.clip(texels.astype(np.float64) / max(width, height), 0, 1)
+    # The atlas is only about as large as it was asked to be, and seldom square. A texel of margin
+    # keeps its outermost charts apart where a viewer repeats the picture.
+    return (np.clip(texels.astype(np.float64), 0, (width, height)) + 1) / (max(width, height) + 2)
 
 
 def _charts(mesh: Mesh, size: int, seconds: float) -> tuple[Float[np.ndarray, "f 3 2"], list[int]]:
