@@ -45,14 +45,15 @@ def run(args: Convert) -> int:
     console = Console(json=args.common.json, quiet=args.common.quiet)
     with console.stage("read"):
         name, system = _converted(args)
+        config: Any = system.config
     if args.config is None:
-        console.warn(f"without --config, this is taken for: {assumed(system.config)}")
+        console.warn(f"without --config, this is taken for: {assumed(config)}")
     with console.stage("write"):
         from isofield.training.weights import save_weights
 
-        save_weights(output, name, system.config, system.state_dict())
+        save_weights(output, name, config, system.state_dict())
     parameters = sum(parameter.numel() for parameter in system.parameters())
-    rows = {"weights": str(output), "network": describe(system.config), "parameters": f"{parameters:,}"}
+    rows = {"weights": str(output), "network": describe(config), "parameters": f"{parameters:,}"}
     record: dict[str, Any] = {**rows, "parameters": parameters, "warnings": console.warnings}
     console.finish(f"{args.checkpoint.name} is converted", rows, record)
     return 0
