@@ -130,6 +130,15 @@ def test_fine_textures_are_averaged():
     assert set(sharp[:, 0].tolist()) <= {0.0, 1.0}
 
 
+def test_pixels_are_means_of_their_samples():
+    painted = plain(ball(subdivisions=2))
+    light = Light(np.array([0.0, 0.6, 0.8]))
+    fine = Studio(painted, samples=1).picture(Camera.orbiting(0.0, 0.0, 2.0, 128.0, 128), 128, light)
+    plainly = fine.reshape(64, 2, 64, 2, 3).mean(axis=(1, 3))
+    picture = Studio(painted, samples=2).picture(FRONT, 64, light)
+    assert picture.astype(float) == pytest.approx(plainly, abs=1.01)
+
+
 # Cameras
 
 

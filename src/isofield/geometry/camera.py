@@ -52,4 +52,4 @@ class Camera:
         flat = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1)
         world_from_pixel = np.linalg.inv(self.pixel_from_camera @ self.camera_from_world[:, :3])
         towards = flat @ world_from_pixel.T
-        return towards / np.linalg.norm(towards, axis=1, keepdims=True)
+        return towards / np.sqrt(np.einsum("nc,nc->n", towards, towards))[:, None]
