@@ -56,30 +56,37 @@ def report_of_a_block(path: Path, image: np.ndarray | None) -> Path:
     return path
 
 
-@pytest.fixture
-def page(report):
-    """The report about the ball, drawn."""
-    with opened(report) as page:
-        yield page
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, started once."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @contextmanager
-def opened(report: Path, **context) -> Iterator[Any]:
+def opened(browser: Any, report: Path) -> Iterator[Any]:
     """The report, drawn; whatever the page logs is an error."""
-    from playwright.sync_api import sync_playwright
-
     complaints: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1100, "height": 1000}, **context)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("request", lambda r: complaints.append(r.url) if not r.url.startswith("file:") else None)
-        page.goto(report.as_uri())
-        page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1100, "height": 1000})
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("request", lambda r: None if r.url.startswith(("file:", "data:")) else complaints.append(r.url))
+    page.goto(report.as_uri())
+    page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
+    yield page
+    page.close()
     assert complaints == []
+
+
+@pytest.fixture
+def page(browser, report):
+    """The report about the ball, drawn."""
+    with opened(browser, report) as page:
+        yield page
 
 
 def pixels(page, canvas: str) -> np.ndarray:
@@ -132,10 +139,10 @@ def test_both_panes_show_the_ball_and_follow_the_hand(page):
     assert pixels(page, "#pane-mesh").mean() < clay.mean()
 
 
-def test_a_picture_stands_beside_the_mesh(tmp_path):
+def test_a_picture_stands_beside_the_mesh(browser, tmp_path):
     image = np.ones((60, 90, 3))
     image[20:40, 30:60] = [0.9, 0.1, 0.1]
-    with opened(report_of_a_block(tmp_path / "r.html", image)) as page:
+    with opened(browser, report_of_a_block(tmp_path / "r.html", image)) as page:
         shown = pixels(page, "#picture")
         assert page.get_by_alt_text("the picture that came in, red.png").count() == 1
         assert page.evaluate("() => [picture.naturalWidth, picture.naturalHeight]") == [90, 60]
@@ -160,8 +167,8 @@ def test_a_picture_stands_beside_the_mesh(tmp_path):
         assert np.abs(pixels(page, "#pane-mesh") - block).mean() > 0.01
 
 
-def test_a_mesh_alone_fills_the_page(tmp_path):
-    with opened(report_of_a_block(tmp_path / "r.html", None)) as page:
+def test_a_mesh_alone_fills_the_page(browser, tmp_path):
+    with opened(browser, report_of_a_block(tmp_path / "r.html", None)) as page:
         assert drawn(pixels(page, "#pane-mesh")).mean() > 0.03
         pane = page.locator(".pane").bounding_box()
         assert pane["width"] == pytest.approx(page.locator(".panes").bounding_box()["width"])
