@@ -98,7 +98,7 @@ def samples(system: Any, library: Library, held: np.ndarray) -> dict[str, Any]:
     places = grid_points()
     made = []
     for seed in range(SAMPLES):
-        scene = system.scene(system.condition(None, system.draw(seed)))
+        scene = system.scene(system.condition(None, system.draw([seed])))
         made.append(packed(query(scene.inside, places) > 0))
     drawn = np.stack(made)
     solid = drawn.any(axis=1)

@@ -89,7 +89,7 @@ def test_a_network_that_learned_nothing_does_not_beat_retrieval(tmp_path, datase
     assert rows["chair-0.31"]["found"] == "round/chair-0.3"
     assert rows["chair-0.31"]["iou"] == pytest.approx((0.3 / 0.31) ** 3, abs=0.05)
     assert rows["chair-0.49"]["found"] == "round/chair-0.5"
-    assert rows["chair-0.49"]["chamfer_l1"] == pytest.approx(0.01, abs=0.005)
+    assert rows["chair-0.49"]["chamfer_l1"] == pytest.approx(0.013, abs=0.006)
     retrieved = card["means"]["retrieval"]["mean_over_classes"]["iou"]
     assert 0.05 < retrieved <= card["means"]["oracle"]["mean_over_classes"]["iou"] + 1e-9
     assert card["rows"]["mean_shape"][0]["level"] > 0.4  # the ball of 0.4 is half of the training's
