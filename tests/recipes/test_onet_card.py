@@ -92,7 +92,7 @@ def test_a_network_that_learned_nothing_does_not_beat_retrieval(tmp_path, datase
     assert rows["chair-0.49"]["chamfer_l1"] == pytest.approx(0.013, abs=0.006)
     retrieved = card["means"]["retrieval"]["mean_over_classes"]["iou"]
     assert 0.05 < retrieved <= card["means"]["oracle"]["mean_over_classes"]["iou"] + 1e-9
-    assert card["rows"]["mean_shape"][0]["level"] > 0.4  # the ball of 0.4 is half of the training's
+    assert card["rows"]["mean_shape"][0]["level"] > 0.25  # a ball of 0.4, which half of them fill
     assert card["means"]["mean_of_category"] == card["means"]["mean_shape"]
     assert "**does not beat** looking up the nearest training shape" in text
     assert "1,250 steps of 4 objects" in text
