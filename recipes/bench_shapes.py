@@ -130,10 +130,7 @@ def near_points(shape: Callable[[Tensor], Tensor], count: int, draw: torch.Gener
 
 
 def soft(distance: Tensor) -> Tensor:
-    """Occupancy, blurred over SOFT: the logit to be learned falls evenly across the surface.
-
-    Hard labels taught the same surfaces in several times the steps.
-    """
+    """Occupancy, blurred over SOFT: the logit to be learned falls evenly across the surface."""
     return torch.sigmoid(-distance / SOFT)
 
 

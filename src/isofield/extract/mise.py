@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from isofield.errors import InputError
 from isofield.extract.bricks import Bricks
@@ -168,15 +168,19 @@ def mesh_of(values: Float[np.ndarray, "x y z"], box: Box) -> Mesh:
     """Zero surface of values on the nodes of a dense grid over a box, closed by a layer around it."""
     padded = np.pad(values, 1, constant_values=BEYOND).astype(np.float32)
     step = box.extent / (np.array(values.shape) - 1)
-    cells = np.array(padded.shape) - 1
-    lattice = Lattice(Box(box.low - step, box.high + step), cells)
-    bricks = Bricks(cells)
-    addresses = bricks.unknown(np.argwhere(_crossed(padded >= 0)))
-    bricks.values[addresses] = padded[tuple(bricks.nodes(addresses).T)]
-    surface = march(bricks)
+    lattice = Lattice(Box(box.low - step, box.high + step), np.array(padded.shape) - 1)
+    surface = march(bricks_of(padded))
     # Without steps of projection the field itself is not asked again.
     vertices = place_vertices(surface, Sampler(lambda points: points[:, 0], lattice, closed=False), 0)
     return Mesh(vertices, surface.faces)
+
+
+def bricks_of(values: Float32[np.ndarray, "x y z"]) -> Bricks:
+    """The part of a dense grid around its zero surface: all corners of all crossed cells."""
+    bricks = Bricks(np.array(values.shape) - 1)
+    addresses = bricks.unknown(np.argwhere(_crossed(values >= 0)))
+    bricks.values[addresses] = values[tuple(bricks.nodes(addresses).T)]
+    return bricks
 
 
 def _crossed(sign: Bool[np.ndarray, "x y z"]) -> Bool[np.ndarray, "x-1 y-1 z-1"]:
