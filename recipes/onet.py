@@ -44,7 +44,7 @@ RECIPES = {
     "generative": Recipe(
         6000,
         {"sees": "nothing", "code_size": 0, "latent_size": 64, "field": "simple", "field_width": 128}
-        | {"points": 1024, "mirror": True, "only": "chair,table"},
+        | {"points": 1024, "mirror": True, "only": "chair,armchair,table"},
     ),
 }
 

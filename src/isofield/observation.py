@@ -46,6 +46,22 @@ class Voxels:
     box: Box
     """Outer faces of the grid, in the user's frame."""
 
+    def surface(self) -> PointCloud:
+        """The middles of the faces between full and empty voxels, with their normals."""
+        full = np.pad(self.occupied, 1)
+        step = self.box.extent / self.occupied.shape
+        places, normals = [], []
+        for axis in range(3):
+            change = np.diff(full.astype(np.int8), axis=axis)
+            found = np.argwhere(change)
+            place = found - 0.5  # the padding's layer off, then to the middle of the voxel
+            place[:, axis] += 0.5
+            places.append(self.box.low + place * step)
+            normal = np.zeros((len(found), 3))
+            normal[:, axis] = -change[tuple(found.T)]
+            normals.append(normal)
+        return PointCloud(np.concatenate(places), np.concatenate(normals))
+
 
 @dataclass(frozen=True)
 class Photo:

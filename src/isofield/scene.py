@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from jaxtyping import Float
+import numpy as np
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from isofield.geometry import Box, Similarity
+from isofield.ops.query import query
 
 Inside = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
 """Positive inside, zero on the surface."""
@@ -35,3 +37,18 @@ class Scene:
     """Cells along the longest edge of the box that the observation supports."""
     notes: Mapping[str, object] = field(default_factory=dict)
     """What the system found out on the way, for reports: plain JSON values."""
+
+    def occupied(self, places: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
+        """Whether each place, in the frame of the input, is inside; free outside the scene's box.
+
+        Raises:
+            TypeError: The scene has no `inside`.
+        """
+        if self.inside is None:
+            raise TypeError("the scene has no inside to measure")
+        local = self.world_from_scene.inverse().apply(places)
+        within = self.box.contains(local)
+        occupied = np.zeros(len(places), bool)
+        if within.any():
+            occupied[within] = query(self.inside, local[within]) > 0
+        return occupied

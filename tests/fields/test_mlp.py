@@ -7,7 +7,6 @@ from torch import nn
 
 from isofield.condition import Code
 from isofield.fields.cbn import CbnChain, CbnField, ResidualField
-from isofield.fields.layers import layers_of
 from isofield.fields.mlp import BoundMlp, fold_code, fold_skip
 from isofield.ops.bounds import bound
 from isofield.ops.steps import Activation, Affine, Residual, Scale, run
@@ -109,7 +108,7 @@ def test_steps_of_bound_decoders_are_the_decoder_and_can_be_bounded(make, leaky)
     for parameter in model.parameters():
         nn.init.normal_(parameter, 0, 0.3)
     field = model.bind(Code(torch.randn(1, 6)))
-    steps = layers_of(field)
+    steps = field.layers
     points = torch.rand(2000, 3) - 0.5
     with torch.inference_mode():
         torch.testing.assert_close(BoundMlp(steps)(points), field(points), atol=1e-5, rtol=1e-4)

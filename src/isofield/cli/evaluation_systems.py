@@ -9,13 +9,10 @@ from isofield.cli.evaluation_truth import known
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Bool, Float
-
     from isofield.cli.evaluate import Evaluate
     from isofield.data.shapenet import Item
     from isofield.geometry import Mesh
-    from isofield.scene import Inside, Scene
+    from isofield.scene import Scene
     from isofield.system import System
 
 POINTS = 3000
@@ -83,7 +80,7 @@ def reconstructions(
                 scene = system.reconstruct(observation)
             if scene.inside is None:
                 raise InputError("the system offers no surface")
-            row |= _overlaps(scene, scene.inside, item, args)
+            row |= _overlaps(scene, item, args)
             with _timed(row):
                 made = extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
                 made = made.transformed(scene.world_from_scene)
@@ -107,32 +104,16 @@ def _timed(row: dict[str, Any]) -> Iterator[None]:
     row["cpu_seconds"] = row.get("cpu_seconds", 0.0) + time.process_time() - cpu
 
 
-def _overlaps(scene: "Scene", inside: "Inside", item: "Item", args: "Evaluate") -> dict[str, Any]:
+def _overlaps(scene: "Scene", item: "Item", args: "Evaluate") -> dict[str, Any]:
     """IoU of the function itself with the truth, on the labelled points and, in the papers, on voxels."""
     from isofield.metrics import iou
     from isofield.metrics.occupancy_networks import resampled_voxels, voxel_centres
 
     truth = known(item, args)
-    found: dict[str, Any] = {"iou_field": iou(_occupied(scene, inside, truth.points), truth.inside)}
+    found: dict[str, Any] = {"iou_field": iou(scene.occupied(truth.points), truth.inside)}
     if args.protocol == "onet":
         stored = item.voxel_file.is_file()
         voxels = item.voxels().occupied if stored else resampled_voxels(truth.points, truth.inside)
-        found["iou_voxels"] = iou(_occupied(scene, inside, voxel_centres(len(voxels))), voxels.reshape(-1))
+        found["iou_voxels"] = iou(scene.occupied(voxel_centres(len(voxels))), voxels.reshape(-1))
         found["voxels"] = "stored" if stored else "resampled"
     return found
-
-
-def _occupied(
-    scene: "Scene", inside: "Inside", points: "Float[np.ndarray, 'n 3']"
-) -> "Bool[np.ndarray, ' n']":
-    """Where the scene is inside, at points of the unit box; free outside the scene's box."""
-    import numpy as np
-
-    from isofield.ops.query import query
-
-    local = scene.world_from_scene.inverse().apply(points)
-    occupied = np.zeros(len(local), bool)
-    within = scene.box.contains(local)
-    if within.any():
-        occupied[within] = query(inside, local[within]) > 0
-    return occupied

@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from isofield.cli.console import Console
 from isofield.cli.options import Options
-from isofield.cli.series import check_folder_writable, write_shape
+from isofield.cli.series import Series
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
+    from isofield.scene import Scene
     from isofield.systems.onet import ONet
 
 
@@ -24,14 +25,9 @@ class Generate:
 
     system: Annotated[str, tyro.conf.Positional] = "onet"
     """The system; it needs weights that were trained with `--set sees=nothing`."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("generated")
-    """Folder of the meshes, NAME_00.glb and so on; made if it is not there."""
     count: int = 8
-    """How many shapes."""
-    weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """Weights to draw from, instead of those that come with isofield."""
-    resolution: Annotated[int, tyro.conf.arg(metavar="CELLS")] = 128
-    """Cells along the longest edge."""
+    """How many shapes: SYSTEM_00.glb and so on."""
+    series: Series = field(default_factory=Series)
     common: Options = field(default_factory=Options)
 
 
@@ -39,21 +35,15 @@ def run(args: Generate) -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
     if not 1 <= args.count <= 10_000:
         raise InputError(f"--count {args.count} is out of range; give 1 to 10,000 shapes")
-    check_folder_writable(args.output)
+    args.series.check()
     console = Console(json=args.common.json, quiet=args.common.quiet)
     with console.stage("start"):
-        system = generative(args.system, args.weights)
-    files = []
-    with console.stage("generate") as advance:
-        for number in range(args.count):
-            condition = system.condition(None, system.draw([args.common.seed, number]))
-            path = args.output / f"{args.system}_{number:02d}.glb"
-            if write_shape(path, system.scene(condition), args.resolution, console):
-                files.append(path)
-            advance((number + 1) / args.count)
-    rows = {"meshes": f"{len(files)} in {args.output}"}
-    record: dict[str, Any] = {"outputs": [str(f) for f in files], "warnings": console.warnings}
-    console.finish(f"{len(files)} shapes", rows, record)
+        system = generative(args.system, args.series.weights)
+
+    def scene(number: int) -> "Scene":
+        return system.scene(system.condition(None, system.draw([args.common.seed, number])))
+
+    args.series.write("generate", [f"{args.system}_{k:02d}" for k in range(args.count)], scene, console)
     return 0
 
 

@@ -9,12 +9,13 @@ import tyro
 from isofield.cli.console import Console
 from isofield.cli.generate import generative
 from isofield.cli.options import Options
-from isofield.cli.series import check_folder_writable, write_shape
+from isofield.cli.series import Series
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from isofield.scene import Scene
     from isofield.systems.onet import ONet
 
 LABELLED = 2048
@@ -33,14 +34,9 @@ class Interpolate:
     """Where the line starts: a number, or a file."""
     second: Annotated[str, tyro.conf.Positional]
     """Where it ends."""
-    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("interpolated")
-    """Folder of the meshes, step_00.glb and so on; made if it is not there."""
     steps: int = 5
-    """How many shapes, both ends included."""
-    weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """Weights of an occupancy network, instead of the generative ones that come with isofield."""
-    resolution: Annotated[int, tyro.conf.arg(metavar="CELLS")] = 128
-    """Cells along the longest edge."""
+    """How many shapes, both ends included: step_00.glb and so on."""
+    series: Series = field(default_factory=Series)
     common: Options = field(default_factory=Options)
 
 
@@ -48,32 +44,26 @@ def run(args: Interpolate) -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
     if not 2 <= args.steps <= 1000:
         raise InputError(f"--steps {args.steps} is out of range; give 2 to 1,000 shapes")
-    check_folder_writable(args.output)
+    args.series.check()
     console = Console(json=args.common.json, quiet=args.common.quiet)
     with console.stage("start"):
-        system = _system(args)
-        ends = [_code(system, end, args.common.seed) for end in (args.first, args.second)]
-    files = []
-    with console.stage("interpolate") as advance:
-        for number in range(args.steps):
-            vector = ends[0].lerp(ends[1], number / (args.steps - 1))
-            path = args.output / f"step_{number:02d}.glb"
-            if write_shape(path, system.scene(_condition(system, vector)), args.resolution, console):
-                files.append(path)
-            advance((number + 1) / args.steps)
-    rows = {"meshes": f"{len(files)} in {args.output}"}
-    record: dict[str, Any] = {"outputs": [str(f) for f in files], "warnings": console.warnings}
-    console.finish(f"{len(files)} shapes", rows, record)
+        system = _system(args.series.weights)
+        first, last = (_code(system, end, args.common.seed) for end in (args.first, args.second))
+
+    def scene(number: int) -> "Scene":
+        return system.scene(_condition(system, first.lerp(last, number / (args.steps - 1))))
+
+    args.series.write("interpolate", [f"step_{k:02d}" for k in range(args.steps)], scene, console)
     return 0
 
 
-def _system(args: Interpolate) -> "ONet":
+def _system(weights: Path | None) -> "ONet":
     from isofield.systems.onet import ONet
     from isofield.systems.stored import load_system
 
-    if args.weights is None:
+    if weights is None:
         return generative("onet", None)
-    system = load_system(args.weights, "onet")
+    system = load_system(weights, "onet")
     assert isinstance(system, ONet)
     return system
 

@@ -14,7 +14,7 @@ from isofield.cli.options import Options
 from isofield.cli.outcome import findings, table
 from isofield.cli.paths import Paths, check_readable, check_writable
 from isofield.cli.run_record import run_record, write_record
-from isofield.cli.seen import Seen, see, surface_points
+from isofield.cli.seen import Seen, see
 from isofield.cli.terrain import seen_from_above
 from isofield.errors import InputError
 
@@ -219,19 +219,14 @@ def automatic(kind: str, is_open: bool) -> str:
 
 def _scene(seen: Seen, system: "System | None") -> "Scene":
     """What the system sees in the observation; voxels are points to systems that see points."""
+    from isofield.observation import Voxels
+
     if system is None:
         assert seen.scene is not None
         return seen.scene
-    if seen.kind == "voxels" and not sees_voxels(system):
-        return system.reconstruct(surface_points(seen.observation))  # type: ignore[arg-type]
+    if isinstance(seen.observation, Voxels) and system.wants is not Voxels:
+        return system.reconstruct(seen.cloud)
     return system.reconstruct(seen.observation)
-
-
-def sees_voxels(system: "System") -> bool:
-    """Whether the system takes voxels as they are."""
-    from isofield.observation import Voxels
-
-    return system.wants is Voxels
 
 
 def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advance) -> "tuple[Mesh, int]":
@@ -317,11 +312,10 @@ def _write_report(
     """Distances from the points to the mesh, which the report has measured; None without points."""
     from isofield.report import Contents, write_report
 
-    cloud: Any = surface_points(seen.observation) if seen.kind == "voxels" else None  # type: ignore[arg-type]
     contents = Contents(
         title=args.scan.name,
-        cloud=seen.observation if seen.kind == "points" else cloud,  # type: ignore[arg-type]
-        image=seen.observation.image if seen.kind == "image" else None,  # type: ignore[union-attr]
+        cloud=seen.cloud,
+        image=seen.image,
         mesh=mesh,
         found=found,
         seconds=dict(console.timings),

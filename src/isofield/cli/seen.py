@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
     from isofield.observation import Photo, PointCloud, Voxels
     from isofield.scene import Scene
 
@@ -26,6 +29,22 @@ class Seen:
     """What needs no system."""
     warnings: list[str] = field(default_factory=list)
     """Sentences about what may spoil the result."""
+
+    @property
+    def cloud(self) -> "PointCloud | None":
+        """What was seen as points, if that can be said: voxels have points on their surface."""
+        from isofield.observation import PointCloud, Voxels
+
+        if isinstance(self.observation, Voxels):
+            return self.observation.surface()
+        return self.observation if isinstance(self.observation, PointCloud) else None
+
+    @property
+    def image(self) -> "Float[np.ndarray, 'h w 3'] | None":
+        """The picture that was seen."""
+        from isofield.observation import Photo
+
+        return self.observation.image if isinstance(self.observation, Photo) else None
 
 
 def kind_of(path: Path) -> Kind:
@@ -94,24 +113,3 @@ def _field(path: Path, seed: int) -> Seen:
     from isofield.systems.field_file import read_scene
 
     return Seen("field", scene=read_scene(path))
-
-
-def surface_points(voxels: "Voxels") -> "PointCloud":
-    """The middles of the faces between full and empty voxels, with normals, for systems that see points."""
-    import numpy as np
-
-    from isofield.observation import PointCloud
-
-    full = np.pad(voxels.occupied, 1)
-    step = voxels.box.extent / voxels.occupied.shape
-    places, normals = [], []
-    for axis in range(3):
-        change = np.diff(full.astype(np.int8), axis=axis)
-        found = np.argwhere(change)
-        place = found - 0.5  # the padding's layer off, then to the middle of the voxel
-        place[:, axis] += 0.5
-        places.append(voxels.box.low + place * step)
-        normal = np.zeros((len(found), 3))
-        normal[:, axis] = -change[tuple(found.T)]
-        normals.append(normal)
-    return PointCloud(np.concatenate(places), np.concatenate(normals))

@@ -1,41 +1,70 @@
-"""Several shapes into one folder."""
+"""Several shapes into one folder: what `generate` and `interpolate` share."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import tyro
+
+from isofield.cli.console import Console
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
-    from isofield.cli.console import Console
     from isofield.scene import Scene
 
 
-def check_folder_writable(folder: Path) -> None:
-    """Nothing, if the folder is there or can be made.
+@dataclass(frozen=True)
+class Series:
+    """Where several shapes go, and how finely they are meshed."""
 
-    Raises:
-        InputError: It is a file, or cannot be made.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; give a folder for the meshes with --output")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made: {error.strerror}") from None
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")] = Path("shapes")
+    """Folder of the meshes; made if it is not there."""
+    resolution: Annotated[int, tyro.conf.arg(metavar="CELLS")] = 128
+    """Cells along the longest edge."""
+    weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
+    """Weights of an occupancy network, instead of the generative ones that come with isofield."""
 
+    def check(self) -> None:
+        """Nothing, if the folder is there or can be made, and the resolution is possible.
 
-def write_shape(path: Path, scene: "Scene", resolution: int, console: "Console") -> bool:
-    """Whether the scene has a surface, whose mesh is written then; a shapeless one is only told."""
-    from isofield.data import write_mesh
-    from isofield.extract import extract_mesh
+        Raises:
+            InputError: It is not so; one sentence says what.
+        """
+        if not 8 <= self.resolution <= 4096:
+            raise InputError(f"--resolution {self.resolution} is out of range; give 8 to 4096 cells")
+        if self.output.exists() and not self.output.is_dir():
+            raise InputError(f"{self.output} is a file; give a folder for the meshes with --output")
+        try:
+            self.output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the folder {self.output} cannot be made: {error.strerror}") from None
 
-    if not 8 <= resolution <= 4096:
-        raise InputError(f"--resolution {resolution} is out of range; give 8 to 4096 cells")
-    assert scene.inside is not None
-    try:
-        mesh = extract_mesh(scene.inside, scene.box, resolution=resolution, normals="faces")
-    except InputError as error:
-        console.warn(f"{path.name} is left out: {error}")
-        return False
-    write_mesh(path, mesh.transformed(scene.world_from_scene))
-    return True
+    def write(
+        self, stage: str, names: Sequence[str], scene: Callable[[int], "Scene"], console: Console
+    ) -> None:
+        """Meshes of the scenes, by name, and the table at the end; shapes without surface are only told."""
+        files = []
+        with console.stage(stage) as advance:
+            for number, name in enumerate(names):
+                path = self.output / f"{name}.glb"
+                if self._one(path, scene(number), console):
+                    files.append(path)
+                advance((number + 1) / len(names))
+        if not files:
+            raise InputError("none of the shapes has a surface; this network has not learned enough")
+        record = {"outputs": [str(path) for path in files], "warnings": console.warnings}
+        console.finish(f"{len(files)} shapes", {"meshes": f"{len(files)} in {self.output}"}, record)
+
+    def _one(self, path: Path, scene: "Scene", console: Console) -> bool:
+        from isofield.data import write_mesh
+        from isofield.extract import extract_mesh
+
+        assert scene.inside is not None
+        try:
+            mesh = extract_mesh(scene.inside, scene.box, resolution=self.resolution, normals="faces")
+        except InputError as error:
+            console.warn(f"{path.name} is left out: {error}")
+            return False
+        write_mesh(path, mesh.transformed(scene.world_from_scene))
+        return True

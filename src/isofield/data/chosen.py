@@ -9,11 +9,17 @@ from isofield.data.shapenet import Item
 from isofield.errors import InputError
 
 
-def chosen(root: Path, models: Sequence[Item], words: Iterable[str]) -> list[Item]:
+def chosen(root: Path, models: Sequence[Item], words: Iterable[str], none_ok: bool = False) -> list[Item]:
     """Models with one of the words in their title, tags or id; all of them if there are no words.
 
     Whole words count, in the singular or the plural: `table` finds "Coffee tables" and `roundTable`, not
     "Vegetables". So ask for `chair` and `armchair`.
+
+    Args:
+        root: Folder of the data set.
+        models: To choose from.
+        words: What they may be called.
+        none_ok: No model is an answer.
 
     Raises:
         InputError: The data set has no manifest, or the words fit none of the models.
@@ -29,7 +35,7 @@ def chosen(root: Path, models: Sequence[Item], words: Iterable[str]) -> list[Ite
         for model in models
         if (entry := manifest.entries.get((model.category, model.id))) and wanted & words_of(entry)
     ]
-    if not found:
+    if not found and not none_ok:
         raise InputError(f"{root} has no model that is called {' or '.join(sorted(wanted))}")
     return found
 

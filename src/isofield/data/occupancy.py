@@ -15,8 +15,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from isofield.batch import OccupancyBatch
+from isofield.data.chosen import chosen
 from isofield.data.shapenet import TIE_NOISE, Item, items
-from isofield.errors import InputError
 from isofield.observation import PointCloud
 
 
@@ -29,11 +29,6 @@ class Known:
     points: Float[np.ndarray, "n 3"]
     """In the frame of the observation."""
     inside: Bool[np.ndarray, " n"]
-
-
-def named(models: Sequence[Item], words: Sequence[str]) -> list[Item]:
-    """Models with one of the words in their name, capital letters or not; all if there are no words."""
-    return [m for m in models if not words or any(word.lower() in m.id.lower() for word in words)]
 
 
 def share(size: int, rank: int, world: int) -> range:
@@ -86,16 +81,14 @@ class OccupancySource:
             size: Models in a batch.
             cloud_size: Points of the clouds.
             held: Models of the validation part to measure on.
-            only: Models with one of these words in their name; all if empty.
+            only: Models that a catalogue calls by one of these words (`chosen`); all if empty.
             choices: Other fields.
 
         Raises:
             InputError: The folder is no data set, one of its parts is missing, or no model fits `only`.
         """
-        models, validation = named(items(data, "train"), only), items(data, "val", none_ok=True)
-        if not models:
-            raise InputError(f"{data} has no model for training whose name has {' or '.join(only)} in it")
-        validation = named(validation, only)
+        models = chosen(data, items(data, "train"), only)
+        validation = chosen(data, items(data, "val", none_ok=True), only, none_ok=True)
         step = max(1, len(validation) // held)
         return cls(models, validation[::step][:held], seed, size, cloud_size, **choices)
 
@@ -113,22 +106,34 @@ class OccupancySource:
         epoch, place = divmod(number, len(self.models))
         order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.models))
         draw = np.random.default_rng([self.seed, 1, number])
-        known = self._drawn(self.models[order[place]], draw, self.points)
-        side = np.array([-1 if self.mirror and draw.random() < 0.5 else 1, 1, 1], np.float32)
-        cloud = None if known.observation is None else rows(side * known.observation.points)
-        item = torch.tensor([order[place]])
-        return OccupancyBatch(cloud, rows(side * known.points), rows(known.inside), item=item)
+        item = self.models[order[place]]
+        seen = self._seen(item, draw)
+        points, inside = labelled(item, draw, self.points)
+        mirrored = self.mirror and bool(draw.random() < 0.5)
+        side = np.array([-1 if mirrored else 1, 1, 1], np.float32)
+        known = OccupancyBatch(None, rows(side * points), rows(inside), item=torch.tensor([order[place]]))
+        return known if seen is None else replace(known, **self._shown(seen, mirrored))
+
+    def _seen(self, item: Item, draw: np.random.Generator) -> Any:
+        """What the system sees of a model: a noisy cloud, or nothing."""
+        if not self.cloud_size:
+            return None
+        surface = item.cloud().points
+        places = surface[draw.integers(len(surface), size=self.cloud_size)]
+        return PointCloud(places + self.noise * draw.standard_normal(places.shape))
+
+    def _shown(self, seen: Any, mirrored: bool) -> dict[str, Tensor]:
+        """The observation as a field of the batch."""
+        side = np.array([-1 if mirrored else 1, 1, 1], np.float32)
+        return {"cloud": rows(side * seen.points)}
 
     def _known(self, index: int, item: Item) -> Known:
-        return self._drawn(item, np.random.default_rng([self.seed, 2, index]), 10_000)
+        draw = np.random.default_rng([self.seed, 2, index])
+        return Known(item.name, self._measured(item, draw), *labelled(item, draw, 10_000))
 
-    def _drawn(self, item: Item, draw: np.random.Generator, count: int) -> Known:
-        cloud = None
-        if self.cloud_size:
-            surface = item.cloud().points
-            places = surface[draw.integers(len(surface), size=self.cloud_size)]
-            cloud = PointCloud(places + self.noise * draw.standard_normal(places.shape))
-        return Known(item.name, cloud, *labelled(item, draw, count))
+    def _measured(self, item: Item, draw: np.random.Generator) -> Any:
+        """What the system sees of a model that is held out."""
+        return self._seen(item, draw)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ GREY = 0.75
 GLASS = 0.35
 """Least opacity of a whole material, so that panes leave a trace in pictures as reflections do."""
 
+UNREADABLE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, OSError, SyntaxError)
+"""What readers of materials and pictures raise over files that were written by hand."""
+
 
 @dataclass(frozen=True)
 class Painted:
@@ -104,7 +107,7 @@ def _from_obj(path: Path) -> Painted:
         loaded = trimesh.load(path, process=False)
         geometries = loaded.geometry.values() if isinstance(loaded, trimesh.Scene) else [loaded]
         parts = [_from_trimesh(g) for g in geometries if len(getattr(g, "faces", ()))]
-    except Exception:  # materials by hand are wrong in many ways; the shape alone makes a picture too
+    except UNREADABLE:  # the shape alone makes a picture, too
         mesh = read_mesh(path)
         return plain(Mesh(mesh.vertices, mesh.faces))
     return joined(parts)

@@ -4,44 +4,20 @@ As the official training: a random view of each model in training and view 0 to 
 voxels, and labelled points as in `occupancy` (arXiv:1812.03828, section 4).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from jaxtyping import Float
+from torch import Tensor
 
-from isofield.batch import OccupancyBatch
-from isofield.data.occupancy import Known, OccupancySource, labelled, rows
+from isofield.data.occupancy import OccupancySource, rows
 from isofield.data.shapenet import Item
 from isofield.errors import InputError
-from isofield.observation import Photo
+from isofield.observation import Photo, Voxels
 
 
 @dataclass(frozen=True)
-class _Shown(OccupancySource):
-    """What both have in common: which model comes when, and whether it is mirrored."""
-
-    cloud_size: int = 0
-
-    def _sample(self, number: int) -> OccupancyBatch:
-        epoch, place = divmod(number, len(self.models))
-        order = np.random.default_rng([self.seed, 0, epoch]).permutation(len(self.models))
-        draw = np.random.default_rng([self.seed, 1, number])
-        item = self.models[order[place]]
-        points, inside = labelled(item, draw, self.points)
-        mirrored = self.mirror and bool(draw.random() < 0.5)
-        side = np.array([-1 if mirrored else 1, 1, 1], np.float32)
-        batch = OccupancyBatch(None, rows(side * points), rows(inside), item=torch.tensor([order[place]]))
-        return self._with_observation(batch, item, draw, mirrored)
-
-    def _with_observation(
-        self, batch: OccupancyBatch, item: Item, draw: np.random.Generator, mirrored: bool
-    ) -> OccupancyBatch:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class PhotoSource(_Shown):
+class PhotoSource(OccupancySource):
     """A picture of each model; a mirrored model is what a mirrored picture shows."""
 
     image_size: int = 224
@@ -49,36 +25,30 @@ class PhotoSource(_Shown):
     crop: float = 1.0
     """Smallest share of the picture's area that is shown, enlarged; the official augmentation has 0.75."""
 
-    def _with_observation(
-        self, batch: OccupancyBatch, item: Item, draw: np.random.Generator, mirrored: bool
-    ) -> OccupancyBatch:
+    def _seen(self, item: Item, draw: np.random.Generator) -> Photo:
         count = item.views()
         if not count:
             raise InputError(f"{item.folder} has no pictures; isofield prepare renders them from meshes")
         image = item.image(int(draw.integers(count)))
         edge = np.sqrt(draw.uniform(self.crop, 1.0))
-        corner = draw.uniform(0, 1 - edge, 2)
-        image = window(image, corner, float(edge), self.image_size)
-        image = image[:, ::-1] if mirrored else image
-        return replace(batch, images=torch.from_numpy(np.ascontiguousarray(image))[None])
+        return Photo(window(image, draw.uniform(0, 1 - edge, 2), float(edge), self.image_size))
 
-    def _drawn(self, item: Item, draw: np.random.Generator, count: int) -> Known:
-        image = window(item.image(0), np.zeros(2), 1.0, self.image_size)
-        return Known(item.name, Photo(image), *labelled(item, draw, count))
+    def _shown(self, seen: Photo, mirrored: bool) -> dict[str, Tensor]:
+        return {"images": rows(seen.image[:, ::-1] if mirrored else seen.image)}
+
+    def _measured(self, item: Item, draw: np.random.Generator) -> Photo:
+        return Photo(window(item.image(0), np.zeros(2), 1.0, self.image_size))
 
 
 @dataclass(frozen=True)
-class VoxelSource(_Shown):
+class VoxelSource(OccupancySource):
     """The 32^3 voxels of each model."""
 
-    def _with_observation(
-        self, batch: OccupancyBatch, item: Item, draw: np.random.Generator, mirrored: bool
-    ) -> OccupancyBatch:
-        occupied = item.voxels().occupied
-        return replace(batch, voxels=rows(occupied[::-1] if mirrored else occupied))
+    def _seen(self, item: Item, draw: np.random.Generator) -> Voxels:
+        return item.voxels()
 
-    def _drawn(self, item: Item, draw: np.random.Generator, count: int) -> Known:
-        return Known(item.name, item.voxels(), *labelled(item, draw, count))
+    def _shown(self, seen: Voxels, mirrored: bool) -> dict[str, Tensor]:
+        return {"voxels": rows(seen.occupied[::-1] if mirrored else seen.occupied)}
 
 
 def window(

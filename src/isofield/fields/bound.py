@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from isofield.ops.steps import Step
+from isofield.ops.steps import Activation, Affine, Residual, Scale, Step
 
+RELU = Activation("relu")
 CHUNK = 1024
 """Rows at a time: what a core's cache likes."""
 
@@ -60,9 +61,11 @@ class BoundField:
     @property
     def layers(self) -> Sequence[Step]:
         """The steps that are evaluated, from which the field can be bounded over boxes."""
-        from isofield.fields.layers import layers_of
-
-        return layers_of(self)
+        weight = self.lift[0]
+        steps: list[Step] = [Affine(weight, weight.new_zeros(weight.shape[1]))]
+        for step in self.folded:
+            steps += [_residual(step)] if isinstance(step, Block) else _clip_and_map(step, biased=False)
+        return (*steps, *_clip_and_map(self.last, Activation("leaky", self.slope) if self.slope else RELU))
 
     def above(self, level: float) -> "BoundField":
         """The field minus a level."""
@@ -127,3 +130,15 @@ def _shifted(layer: Layer, carried: Float[Tensor, " i"], bias: Float[Tensor, " o
     """The layer for a stream that lacks the offset `carried`."""
     shift = torch.addcmul(layer.shift, carried, layer.scale)
     return Layer(layer.scale, shift, layer.weight.contiguous(), bias)
+
+
+def _clip_and_map(layer: Layer, activation: Activation = RELU, biased: bool = True) -> list[Step]:
+    """A layer as steps."""
+    bias = layer.bias if biased else layer.weight.new_zeros(layer.weight.shape[1])
+    return [Scale(layer.scale, layer.shift), activation, Affine(layer.weight, bias)]
+
+
+def _residual(block: Block) -> Residual:
+    """A folded block as a step: scale and bias of its outer layer are elsewhere already."""
+    weight = block.outer.weight
+    return Residual((*_clip_and_map(block.inner), RELU, Affine(weight, weight.new_zeros(weight.shape[1]))))

@@ -37,80 +37,90 @@ class CbnBlock(nn.Module):
         )
 
 
-class CbnField(nn.Module):
-    """(points, condition) -> logits, by conditional batch normalisation.
+class CodedField(nn.Module):
+    """What the fields share: a lift of the position, a latent code added to it, and one output channel.
 
     Args:
-        features: Channels of the condition that set gains and shifts.
+        features: Channels of the condition from an encoder; 0 for none.
         width: Channels of the blocks.
-        blocks: Number of residual blocks.
-        latent: Channels at the end of the condition that are added after the lift instead.
+        latent: Channels at the end of the condition from the prior, added after the lift; 0 for none.
         leaky: Negative slope 0.2 in the last activation (the blocks always use ReLU).
     """
 
-    def __init__(
-        self, features: int, width: int = 256, blocks: int = 5, latent: int = 0, leaky: bool = False
-    ) -> None:
+    def __init__(self, features: int, width: int, latent: int = 0, leaky: bool = False) -> None:
         super().__init__()
         self.sizes = (features, latent)
         self.lift = nn.Linear(3, width)
         self.latent = nn.Linear(latent, width) if latent else None
-        self.blocks = nn.ModuleList(CbnBlock(features, width) for _ in range(blocks))
-        self.norm = ConditionalNorm(features, width)
         self.out = nn.Linear(width, 1)
         self.slope = 0.2 if leaky else 0.0
 
-    def forward(self, points: Float[Tensor, "b n 3"], condition: Condition) -> Float[Tensor, "b n"]:
+    def lifted(
+        self, points: Float[Tensor, "b n 3"], condition: Condition
+    ) -> tuple[Float[Tensor, "b n c"], Float[Tensor, "b #n f"]]:
+        """Channels of the points with the latent code's added, and the encoder's part of the condition."""
         known, latent = condition.at(points).split(self.sizes, -1)
         x = self.lift(points)
-        if self.latent is not None:
-            x = x + self.latent(latent)
+        return x if self.latent is None else x + self.latent(latent), known
+
+    def logits(self, x: Float[Tensor, "b n c"]) -> Float[Tensor, "b n"]:
+        """The last layer."""
+        return self.out(leaky_relu(x, self.slope))[..., 0]
+
+    def lift_under(self, condition: Condition) -> tuple[Tensor, Tensor, Float[Tensor, " f"]]:
+        """Weight and bias of the lift under the one code of a batch of one, and the encoder's part of it."""
+        known, latent = code_of(condition, self.lift).split(self.sizes)
+        bias = self.lift.bias if self.latent is None else self.lift.bias + self.latent(latent)
+        return self.lift.weight.T.contiguous(), bias.clone(), known
+
+
+class CbnField(CodedField):
+    """(points, condition) -> logits, by conditional batch normalisation in `blocks` residual blocks."""
+
+    def __init__(
+        self, features: int, width: int = 256, blocks: int = 5, latent: int = 0, leaky: bool = False
+    ) -> None:
+        super().__init__(features, width, latent, leaky)
+        self.blocks = nn.ModuleList(CbnBlock(features, width) for _ in range(blocks))
+        self.norm = ConditionalNorm(features, width)
+
+    def forward(self, points: Float[Tensor, "b n 3"], condition: Condition) -> Float[Tensor, "b n"]:
+        x, known = self.lifted(points, condition)
         for block in self.blocks:
             x = block(x, known)
-        return self.out(leaky_relu(self.norm(x, known), self.slope))[..., 0]
+        return self.logits(self.norm(x, known))
 
     @torch.no_grad()
     def bind(self, condition: Condition) -> BoundField:
         """The field under the one code of a batch of one, in evaluation mode, several times faster."""
-        known, latent = code_of(condition, self.lift).split(self.sizes)
+        weight, bias, known = self.lift_under(condition)
         steps = [block.fixed(known) for block in self.blocks]  # type: ignore[operator]
-        out = _layer(self.norm.fixed(known), self.out)
-        return BoundField(_lifted(self.lift, (self.latent, latent)), steps, out, self.slope)
+        return BoundField((weight, bias), steps, _layer(self.norm.fixed(known), self.out), self.slope)
 
 
-class CbnChain(nn.Module):
+class CbnChain(CodedField):
     """(points, condition) -> logits: CbnField with one linear layer in place of each residual block."""
 
     def __init__(
         self, features: int, width: int = 256, blocks: int = 5, latent: int = 0, leaky: bool = False
     ) -> None:
-        super().__init__()
-        self.sizes = (features, latent)
-        self.lift = nn.Linear(3, width)
-        self.latent = nn.Linear(latent, width) if latent else None
+        super().__init__(features, width, latent, leaky)
         self.norms = nn.ModuleList(ConditionalNorm(features, width) for _ in range(blocks + 1))
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
-        self.out = nn.Linear(width, 1)
-        self.slope = 0.2 if leaky else 0.0
 
     def forward(self, points: Float[Tensor, "b n 3"], condition: Condition) -> Float[Tensor, "b n"]:
-        known, latent = condition.at(points).split(self.sizes, -1)
-        x = self.lift(points)
-        if self.latent is not None:
-            x = x + self.latent(latent)
+        x, known = self.lifted(points, condition)
         for norm, layer in zip(self.norms, self.layers, strict=False):
             x = layer(relu(norm(x, known)))
-        return self.out(leaky_relu(self.norms[-1](x, known), self.slope))[..., 0]
+        return self.logits(self.norms[-1](x, known))
 
     @torch.no_grad()
     def bind(self, condition: Condition) -> BoundField:
         """The field under the one code of a batch of one, in evaluation mode, several times faster."""
-        known, latent = code_of(condition, self.lift).split(self.sizes)
+        weight, bias, known = self.lift_under(condition)
         scales = [norm.fixed(known) for norm in self.norms]  # type: ignore[operator]
-        *steps, out = (
-            _layer(scale, layer) for scale, layer in zip(scales, [*self.layers, self.out], strict=True)
-        )
-        return BoundField(_lifted(self.lift, (self.latent, latent)), steps, out, self.slope)
+        *steps, out = map(_layer, scales, [*self.layers, self.out])
+        return BoundField((weight, bias), steps, out, self.slope)
 
 
 class ResidualBlock(nn.Module):
@@ -135,16 +145,10 @@ class ResidualBlock(nn.Module):
         )
 
 
-class ResidualField(nn.Module):
+class ResidualField(CodedField):
     """(points, condition) -> logits: the code is added once, as a linear image after the lift.
 
-    Args:
-        features: Channels of the condition from an encoder; 0 for none.
-        width: Channels of the blocks.
-        blocks: Number of residual blocks.
-        latent: Channels at the end of the condition from the prior; 0 for none.
-        leaky: Negative slope 0.2 in the last activation.
-        norm: Batch normalisation before each ReLU.
+    `norm` puts batch normalisation before each ReLU of the `blocks`.
     """
 
     def __init__(
@@ -156,36 +160,27 @@ class ResidualField(nn.Module):
         leaky: bool = False,
         norm: bool = False,
     ) -> None:
-        super().__init__()
-        self.sizes = (features, latent)
-        self.lift = nn.Linear(3, width)
+        super().__init__(features, width, latent, leaky)
         self.known = nn.Linear(features, width) if features else None
-        self.latent = nn.Linear(latent, width) if latent else None
         self.blocks = nn.ModuleList(ResidualBlock(width, norm) for _ in range(blocks))
         self.norm = PointNorm(width) if norm else nn.Identity()
-        self.out = nn.Linear(width, 1)
-        self.slope = 0.2 if leaky else 0.0
 
     def forward(self, points: Float[Tensor, "b n 3"], condition: Condition) -> Float[Tensor, "b n"]:
-        known, latent = condition.at(points).split(self.sizes, -1)
-        x = self.lift(points)
+        x, known = self.lifted(points, condition)
         if self.known is not None:
             x = x + self.known(known)
-        if self.latent is not None:
-            x = x + self.latent(latent)
         for block in self.blocks:
             x = block(x)
-        return self.out(leaky_relu(self.norm(x), self.slope))[..., 0]
+        return self.logits(self.norm(x))
 
     @torch.no_grad()
     def bind(self, condition: Condition) -> BoundField:
         """The field under the one code of a batch of one, in evaluation mode, several times faster."""
-        known, latent = code_of(condition, self.lift).split(self.sizes)
+        weight, bias, known = self.lift_under(condition)
+        if self.known is not None:
+            bias += self.known(known)
         steps = [block.fixed() for block in self.blocks]  # type: ignore[operator]
-        out = _layer(_scale(self.norm, self.out), self.out)
-        return BoundField(
-            _lifted(self.lift, (self.known, known), (self.latent, latent)), steps, out, self.slope
-        )
+        return BoundField((weight, bias), steps, _layer(_scale(self.norm, self.out), self.out), self.slope)
 
 
 def code_of(condition: Condition, lift: nn.Linear) -> Float[Tensor, " f"]:
@@ -198,15 +193,6 @@ def code_of(condition: Condition, lift: nn.Linear) -> Float[Tensor, " f"]:
     if code.shape[:2] != (1, 1):
         raise ValueError(f"a field is bound to one code of one shape, not to features of shape {code.shape}")
     return code[0, 0]
-
-
-def _lifted(lift: nn.Linear, *added: tuple[nn.Linear | None, Tensor]) -> tuple[Tensor, Tensor]:
-    """Weight and bias of the lift, with the linear images of what is known added to the bias."""
-    bias = lift.bias.clone()
-    for linear, features in added:
-        if linear is not None:
-            bias += linear(features)
-    return lift.weight.T.contiguous(), bias
 
 
 def _layer(scale: Scale, linear: nn.Linear) -> Layer:

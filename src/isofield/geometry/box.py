@@ -39,6 +39,12 @@ class Box:
         """Lengths of the three edges."""
         return self.high - self.low
 
+    def cell_centres(self, side: int) -> Float[np.ndarray, "n 3"]:
+        """Centres of side^3 equal cells, x slowest."""
+        along = (np.arange(side) + 0.5) / side
+        share = np.stack(np.meshgrid(along, along, along, indexing="ij"), axis=-1).reshape(-1, 3)
+        return self.low + share * self.extent
+
     def padded(self, margin: float) -> "Box":
         """The box grown by `margin`, a length, on all six sides."""
         return Box(self.low - margin, self.high + margin)

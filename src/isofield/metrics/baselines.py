@@ -8,6 +8,7 @@ of a data set at once.
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from isofield.geometry import Box
 from isofield.metrics.volume import SIDE as BOX
 
 SIDE = 64
@@ -19,8 +20,7 @@ ONES = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1
 
 def grid_points(side: int = SIDE) -> Float[np.ndarray, "n 3"]:
     """Centres of the cells, x slowest."""
-    along = ((np.arange(side) + 0.5) / side - 0.5) * BOX
-    return np.stack(np.meshgrid(along, along, along, indexing="ij"), axis=-1).reshape(-1, 3)
+    return Box.cube(BOX).cell_centres(side)
 
 
 def packed(occupied: Bool[np.ndarray, "*m n"]) -> UInt8[np.ndarray, "*m k"]:

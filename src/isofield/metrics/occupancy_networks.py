@@ -11,6 +11,7 @@ from math import sqrt
 import numpy as np
 from jaxtyping import Bool, Float
 
+from isofield.geometry import Box
 from isofield.geometry.mesh import Mesh
 from isofield.metrics import surface, volume
 from isofield.metrics.evaluate import Truth
@@ -50,8 +51,7 @@ def measure_as_onet(predicted: Mesh, truth: Truth, count: int = surface.POINTS) 
 
 def voxel_centres(side: int = VOXELS) -> Float[np.ndarray, "n 3"]:
     """Centres of the voxels of the unit box, x slowest: -0.5 + 1 / 64 to 0.5 - 1 / 64 for 32."""
-    along = (np.arange(side) + 0.5) / side - 0.5
-    return np.stack(np.meshgrid(along, along, along, indexing="ij"), axis=-1).reshape(-1, 3)
+    return Box.cube().cell_centres(side)
 
 
 def resampled_voxels(

@@ -4,33 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
 
 from isofield.data import write_mesh
 from isofield.data.occupancy import Known
 from isofield.extract import extract_mesh
 from isofield.metrics.volume import iou
-from isofield.ops.query import query
-from isofield.scene import Scene
 from isofield.system import System
 
 
 def mean_iou(system: System, held: Sequence[Known]) -> dict[str, float]:
     """Mean IoU of the reconstructed insides on the known points."""
-    ious = [iou(found_inside(system.reconstruct(known.observation), known), known.inside) for known in held]
+    ious = [iou(system.reconstruct(known.observation).occupied(known.points), known.inside) for known in held]
     return {"iou": float(np.mean(ious))} if ious else {}
-
-
-def found_inside(scene: Scene, known: Known) -> Bool[np.ndarray, " n"]:
-    """Which of the known points the scene has inside; all beyond its box is outside."""
-    if scene.inside is None:
-        raise TypeError("the scene has no inside to measure")
-    points = scene.world_from_scene.inverse().apply(known.points)
-    within = scene.box.contains(points)
-    inside = np.zeros(len(points), bool)
-    if within.any():
-        inside[within] = query(scene.inside, points[within]) > 0
-    return inside
 
 
 def write_previews(system: System, held: Sequence[Known], folder: Path, step: int, count: int = 2) -> None:
