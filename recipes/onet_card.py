@@ -102,14 +102,14 @@ def conditional(args: argparse.Namespace, system: Any) -> dict[str, Any]:
     """The network and its baselines on the test part."""
     import onet_baselines as baselines
 
-    from isofield.data.occupancy import named
+    from isofield.data.chosen import chosen
     from isofield.data.shapenet import items
 
     rows = {"network": evaluated(args, "onet", args.weights)}
     rows |= {name: evaluated(args, name, None) for name in OTHERS.get(args.kind, ())}
     asked = {f"{row['class']}/{row['name']}" for row in rows["network"]}
     test = [item for item in items(args.data, "test") if item.name in asked]
-    train = named(items(args.data, "train"), system.config.only)
+    train = chosen(args.data, items(args.data, "train"), system.config.only)
     val = items(args.data, "val")
     bits = [baselines.grids(args.data, part, args.jobs) for part in (train, val, test)]
     library = baselines.Library.of(train, bits[0], system.config.mirror)

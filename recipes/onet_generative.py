@@ -11,7 +11,8 @@ from torch.nn.functional import binary_cross_entropy
 
 from isofield.batch import OccupancyBatch
 from isofield.condition import Code
-from isofield.data.occupancy import collate, labelled, named, rows
+from isofield.data.chosen import chosen
+from isofield.data.occupancy import collate, labelled, rows
 from isofield.data.shapenet import Item, items
 from isofield.metrics import iou
 from isofield.metrics.baselines import grid_points, mean_shape, overlaps, packed, shares_at
@@ -30,8 +31,12 @@ def generative(args: argparse.Namespace, system: Any) -> dict[str, Any]:
         InputError: The data set has no such shapes.
     """
     config = system.config
-    train = named(items(args.data, "train"), config.only)
-    held = [item for part in ("val", "test") for item in named(items(args.data, part), config.only)]
+    train = chosen(args.data, items(args.data, "train"), config.only)
+    held = [
+        item
+        for part in ("val", "test")
+        for item in chosen(args.data, items(args.data, part), config.only, none_ok=True)
+    ]
     held = held[: args.limit]
     library = Library.of(train, grids(args.data, train, args.jobs), config.mirror)
     bits = grids(args.data, held, args.jobs)

@@ -6,6 +6,7 @@ import torch
 
 from isofield.errors import InputError
 from isofield.extract import extract_mesh
+from isofield.extract.mise import extract_mise
 from isofield.geometry import Box
 from isofield.geometry.mesh_checks import check_mesh
 
@@ -286,3 +287,46 @@ def test_the_same_bytes_twice():
     assert one.vertices.tobytes() == two.vertices.tobytes()
     assert one.faces.tobytes() == two.faces.tobytes()
     assert one.normals.tobytes() == two.normals.tobytes()
+
+
+SHAPES_OF_A_NETWORK = {
+    "distances": lambda f: f,
+    "logits": lambda f: lambda p: 11 * torch.tanh(18 * f(p)),
+    "signs": lambda f: lambda p: torch.sign(f(p)),
+}
+
+
+@pytest.mark.parametrize("shape", [plate, wire, balls, two_spheres])
+@pytest.mark.parametrize("kind", SHAPES_OF_A_NETWORK)
+def test_nothing_that_mise_finds_from_32_cells_is_lost(shape, kind):
+    """And fewer points are asked for; the search of 32 cells is told by the steepest slope of 16."""
+    field, asked = SHAPES_OF_A_NETWORK[kind](shape), []
+
+    def counted(p):
+        asked.append(len(p))
+        return field(p)
+
+    theirs, grid = extract_mise(field, BOX, 32, 2)
+    ours = extract_mesh(counted, BOX, resolution=128, project=0, normals=None)
+    checks = check_mesh(ours)
+    assert checks.is_sound
+    assert checks.components >= check_mesh(theirs).components
+    assert len(ours.faces) >= len(theirs.faces)
+    assert sum(asked) < (0.5 if kind == "distances" else 1) * grid.known.sum()
+    if shape is two_spheres:
+        np.testing.assert_allclose(sorted_rows(ours.vertices), sorted_rows(theirs.vertices), atol=1e-6)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+@pytest.mark.parametrize("resolution", [37, 64, 90])
+def test_predicted_grids_end_where_the_evaluated_one_does(resolution, closed):
+    """Shapes through the border, and grids whose last cell is cut, as if everything were evaluated."""
+
+    def field(p):
+        return torch.cos(7 * p).sum(dim=1) + 0.2 * torch.sin(13 * p[:, 0]) + 0.4
+
+    options = {"resolution": resolution, "normals": None, "closed": closed, "project": 0}
+    lazy = extract_mesh(field, BOX, **options)
+    dense = extract_mesh(field, BOX, coarse=resolution, **options)
+    np.testing.assert_array_equal(sorted_rows(lazy.vertices), sorted_rows(dense.vertices))
+    assert len(lazy.faces) == len(dense.faces)

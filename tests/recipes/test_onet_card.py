@@ -35,10 +35,12 @@ def dataset(tmp_path_factory):
         (root / "round").mkdir(parents=True, exist_ok=True)
         names = [f"chair-{radius}" for radius in radii]
         (root / "round" / f"{split}.lst").write_text("\n".join(names))
-        models += [{"status": "ok", "licence": "Public  domain", "split": split} for _ in names]
+        known = {"status": "ok", "licence": "Public  domain", "split": split, "category": "round"}
+        known |= {"source": "", "fingerprint": ""}
+        models += [known | {"id": name} for name in names]
         for name, radius in zip(names, radii, strict=True):
             store(root / "round" / name, radius, draw)
-    (root / "manifest.json").write_text(json.dumps({"models": models}))
+    (root / "manifest.json").write_text(json.dumps({"settings": {}, "models": models}))
     return root
 
 

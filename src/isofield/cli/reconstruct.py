@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 GUESSES = {"read": 0.1, "start": 1.5, "reconstruct": 1.5, "extract": 1.0, "write": 0.1, "report": 0.4}
 """Seconds per stage for a few thousand points, for the time to go before anything is known."""
+FINE, THIN = 256, 64
+"""From so many cells on, so many are evaluated everywhere: what asks for fine meshes has thin parts."""
 SECONDS_PER_POINT = 8e-5
 MOST_SECONDS = 50.0
 """Solving grows with the points until they are as many as the resolution can use."""
@@ -245,6 +247,7 @@ def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advan
             scene.inside,
             scene.box,
             resolution=resolution,
+            coarse=THIN if resolution >= FINE else None,
             colour=scene.colour,
             keep=_keep(args.keep),
             faces=args.faces,

@@ -1,4 +1,4 @@
-"""Sparse values on a lattice, in bricks of 8^3 nodes.
+"""Sparse values on a lattice, known or predicted, in bricks of 8^3 nodes.
 
 Bricks are allocated only where the surface passes, so the memory follows the surface; the
 directory of bricks is dense and 512 times smaller than the grid. Within bricks everything is
@@ -17,7 +17,7 @@ BATCH = 4096
 
 
 class Bricks:
-    """Values at some nodes of a grid; NaN where unknown.
+    """Values at some nodes of a grid; NaN where there is none.
 
     A node's address is slot * 512 + its place within the brick. Slot 0 is never filled: it
     stands for all bricks that were not allocated, so look-ups need no masks.
@@ -30,6 +30,7 @@ class Bricks:
         self.corners = np.zeros((1, 3), dtype=np.int64)
         """Lowest node of each brick, by slot."""
         self._values = np.full((1, SIDE, SIDE, SIDE), np.nan, dtype=np.float32)
+        self._known = np.zeros(self._values.shape, dtype=bool)
 
     @property
     def slots(self) -> Int[np.ndarray, " s"]:
@@ -40,6 +41,11 @@ class Bricks:
         """Values by address; a view that can be written, until the next allocation."""
         return self._values[: len(self.corners)].reshape(-1)
 
+    @property
+    def known(self) -> Bool[np.ndarray, " a"]:
+        """Which values are the field's own, and not predicted; as `values`."""
+        return self._known[: len(self.corners)].reshape(-1)
+
     def allocate(self, cells: Int[np.ndarray, "n 3"], span: int = 1) -> None:
         """Make room for the nodes from `cells` to `cells + span`, span at most 8."""
         wanted = np.zeros(self.directory.shape, dtype=bool)
@@ -47,16 +53,20 @@ class Bricks:
         for corner in np.ndindex(2, 2, 2):
             x, y, z = np.where(corner, high, low).T
             wanted[x, y, z] = True
-        fresh = np.argwhere(wanted & (self.directory == 0))
+        self.add(np.argwhere(wanted & (self.directory == 0)) - 1)
+
+    def add(self, bricks: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+        """Slots of new bricks, by their place among all; none may be there yet."""
         count = len(self.corners)
-        self.directory[tuple(fresh.T)] = np.arange(count, count + len(fresh))
-        self.corners = np.concatenate([self.corners, (fresh - 1) * SIDE])
+        slots = np.arange(count, count + len(bricks))
+        self.directory[tuple((bricks + 1).T)] = slots
+        self.corners = np.concatenate([self.corners, bricks * SIDE])
         if len(self.corners) > len(self._values):
-            grown = np.full(
-                (max(len(self.corners), 3 * count // 2), *self._values.shape[1:]), np.nan, np.float32
-            )
-            grown[:count] = self._values[:count]
-            self._values = grown
+            room = (max(len(self.corners), 3 * count // 2), *self._values.shape[1:])
+            values, known = np.full(room, np.nan, np.float32), np.zeros(room, bool)
+            values[:count], known[:count] = self._values[:count], self._known[:count]
+            self._values, self._known = values, known
+        return slots
 
     def addresses(self, nodes: Int[np.ndarray, "*n 3"]) -> Int[np.ndarray, "*n"]:
         """Where the nodes are stored; nodes of missing bricks lead into slot 0."""
@@ -82,9 +92,12 @@ class Bricks:
         return np.flatnonzero(wanted)
 
     def padded(
-        self, slots: Int[np.ndarray, " s"], before: int, after: int
+        self, slots: Int[np.ndarray, " s"], before: int, after: int, known: bool = False
     ) -> Iterator[tuple[Int[np.ndarray, " t"], Float[np.ndarray, "t d d d"]]]:
-        """Batches of bricks with `before` and `after` layers of their neighbours' nodes around."""
+        """Batches of bricks with `before` and `after` layers of their neighbours' nodes around.
+
+        With `known`, values that are only predicted are NaN.
+        """
         ranges = (slice(SIDE - before, SIDE), slice(0, SIDE), slice(0, after))
         places = (slice(0, before), slice(before, before + SIDE), slice(before + SIDE, before + SIDE + after))
         for start in range(0, len(slots), BATCH):
@@ -95,6 +108,8 @@ class Bricks:
                 neighbour = self.directory[tuple((self.corners[part] // SIDE + offset).T)]
                 to, of = ((slice(None), *(kind[k] for k in offset)) for kind in (places, ranges))
                 block[to] = self._values[of][neighbour]
+                if known:
+                    block[to][~self._known[of][neighbour]] = np.nan
             yield part, block
 
 

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 
 from isofield.errors import InputError
-from isofield.extract.bricks import SIDE, Bricks
+from isofield.extract.bricks import Bricks
 from isofield.extract.components import Keep, keep_parts
 from isofield.extract.lattice import Lattice
 from isofield.extract.marching import march
 from isofield.extract.project import field_normals, place_vertices
-from isofield.extract.refine import Sampler, no_surface
+from isofield.extract.refine import Sampler, no_surface, unknown_ends
 from isofield.geometry import Box, Mesh
 from isofield.ops.bounds import ROUNDING, Planes, bound
 from isofield.ops.steps import Layered
@@ -163,8 +163,7 @@ def certified_grid(sampler: Sampler, blocks: Blocks, level: int = BLOCK) -> Bric
         if sampler.closed:
             grid.values[addresses[border & (sign > 0)]] = -np.inf
     sampler.fill(grid, np.flatnonzero(asked & np.isnan(grid.values)), 0)
-    ends = _unknown_ends(grid)
-    sampler.fill(grid, ends, 0)
+    sampler.fill(grid, unknown_ends(grid), 0)
     return grid
 
 
@@ -186,25 +185,6 @@ def _signs(
     above = change > (spare - planes.low.numpy())[:, None]
     below = change < (-spare - planes.high.numpy())[:, None]
     return above.astype(np.int8) - below
-
-
-def _unknown_ends(grid: Bricks) -> Int[np.ndarray, " n"]:
-    """Addresses of nodes without a value at edges that change sign."""
-    found = []
-    for slots, block in grid.padded(grid.slots, before=1, after=1):
-        inside, outside = block >= 0, block < 0
-        ends = np.zeros_like(inside)
-        for axis in (1, 2, 3):
-            one, other = [slice(None)] * 4, [slice(None)] * 4
-            one[axis], other[axis] = slice(None, -1), slice(1, None)
-            a, b = tuple(one), tuple(other)
-            crossed = (inside[a] & outside[b]) | (outside[a] & inside[b])
-            ends[a] |= crossed
-            ends[b] |= crossed
-        middle = (slice(None), *[slice(1, -1)] * 3)
-        place = np.flatnonzero(ends[middle] & (np.abs(block[middle]) == PROVEN))
-        found.append(slots[place // SIDE**3] * SIDE**3 + place % SIDE**3)
-    return np.concatenate(found)
 
 
 def extract_certified(

@@ -20,6 +20,8 @@ from isofield.scene import Colour, Inside
 
 Progress = Callable[[str, float], None]
 """Called with the name of the stage and the share of the whole extraction that is done."""
+SEARCHED = 32
+"""Cells along an edge of the grid that is searched for parts."""
 DENSE = 128
 """Most cells along an edge of a grid that is evaluated everywhere."""
 
@@ -49,8 +51,9 @@ def extract_mesh(
         box: Where to look.
         resolution: Cells along the longest edge of the box.
         coarse: Cells along the longest edge of the grid that is evaluated everywhere, at most
-            128; about 32, and 64 from resolution 256 on, if None. Parts that are not connected to
-            others and thinner than about one such cell may be missed.
+            128. If None, a grid of about 32 is searched, of which only those nodes are evaluated
+            where the slopes seen on one of 16 could lead to another sign. Parts that are not connected
+            to others and thinner than about one such cell may be missed.
         colour: Asked at the final vertices, if given.
         keep: "all" parts, the "largest" solid, or those with at least this share of the area.
         faces: Simplify to about this many.
@@ -65,17 +68,21 @@ def extract_mesh(
         InputError: The field never crosses zero, or is not finite somewhere.
         ValueError: An argument is out of range; the message says which.
     """
-    if coarse is None:
-        coarse = 64 if resolution >= 256 else 32
+    search = coarse is None
+    coarse = coarse or SEARCHED
     _check(box, resolution, coarse)
     levels = max(0, round(np.log2(resolution / coarse)))
     while -(-resolution >> levels) > DENSE:
         levels += 1
-    stages = Stages(progress, levels, resolution, project, normals == "field")
-    sampler = Sampler(inside, Lattice.over(box, resolution, levels), closed, stages.report)
+    search &= resolution >= SEARCHED // 2
+    top = levels + search
+    stages = Stages(progress, top, resolution, project, normals == "field")
+    sampler = Sampler(inside, Lattice.over(box, resolution, top), closed, stages.report)
 
     stages.enter("coarse grid")
-    grid = refine(sampler, levels, lambda level: stages.enter(f"refining to {-(-resolution >> level)}"))
+    grid = refine(
+        sampler, levels, search, lambda level: stages.enter(f"refining to {-(-resolution >> level)}")
+    )
     surface = march(grid)
     del grid
     if not len(surface.faces):
