@@ -16,7 +16,7 @@ import torch
 from isofield.extract import extract_mesh
 from isofield.extract.certified import BLOCK, certified_cells, certified_grid, extract_certified
 from isofield.extract.lattice import Lattice
-from isofield.extract.refine import Sampler
+from isofield.extract.sampler import Sampler
 from isofield.geometry import Mesh
 from isofield.ops.bounds import bound
 from isofield.systems.field_file import read_scene

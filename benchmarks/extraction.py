@@ -132,7 +132,7 @@ def marching(repeats: int, resolution: int = 256) -> list[dict]:
     from isofield.extract.marching import march
     from isofield.extract.mise import bricks_of
     from isofield.extract.project import place_vertices
-    from isofield.extract.refine import Sampler
+    from isofield.extract.sampler import Sampler
     from isofield.geometry import Box
     from isofield.ops.query import query
 

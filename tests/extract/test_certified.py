@@ -14,7 +14,7 @@ from isofield.extract.certified import (
     extract_certified,
 )
 from isofield.extract.lattice import Lattice
-from isofield.extract.refine import Sampler
+from isofield.extract.sampler import Sampler
 from isofield.fields.mlp import BoundMlp
 from isofield.geometry import Box
 from isofield.geometry.mesh_checks import check_mesh

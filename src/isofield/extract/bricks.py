@@ -79,17 +79,13 @@ class Bricks:
         local = np.stack([(addresses >> 6) & 7, (addresses >> 3) & 7, addresses & 7], axis=1)
         return self.corners[addresses >> 9] + local
 
-    def unknown(self, cells: Int[np.ndarray, "n 3"], span: int = 1) -> Int[np.ndarray, " m"]:
-        """Addresses, ascending, of nodes from `cells` to `cells + span` whose value is missing.
-
-        Allocates what is not there yet.
-        """
-        self.allocate(cells, span)
+    def missing(self, cells: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " m"]:
+        """Addresses, ascending, of corners of the cells without a value; makes room for them."""
+        self.allocate(cells)
         wanted = np.zeros(len(self.values), dtype=bool)
-        for offset in np.ndindex(span + 1, span + 1, span + 1):
+        for offset in np.ndindex(2, 2, 2):
             wanted[self.addresses(np.minimum(cells + offset, self.cells))] = True
-        wanted &= np.isnan(self.values)
-        return np.flatnonzero(wanted)
+        return np.flatnonzero(wanted & np.isnan(self.values))
 
     def padded(
         self, slots: Int[np.ndarray, " s"], before: int, after: int, known: bool = False
@@ -130,9 +126,7 @@ def codes_of(values: Float[np.ndarray, "*n"]) -> np.ndarray:
     return codes
 
 
-def cells_where(
-    mask: Bool[np.ndarray, "t d d d"], corners: Int[np.ndarray, "t 3"], before: int = 0
-) -> Int[np.ndarray, "n 3"]:
-    """Coordinates of the marked cells of blocks that begin `before` nodes ahead of their corners."""
+def cells_where(mask: Bool[np.ndarray, "t d d d"], corners: Int[np.ndarray, "t 3"]) -> Int[np.ndarray, "n 3"]:
+    """Coordinates of the marked cells of blocks that begin at these corners."""
     found = np.argwhere(mask)
-    return corners[found[:, 0]] + found[:, 1:] - before
+    return corners[found[:, 0]] + found[:, 1:]

@@ -20,7 +20,8 @@ from isofield.extract.components import Keep, keep_parts
 from isofield.extract.lattice import Lattice
 from isofield.extract.marching import march
 from isofield.extract.project import field_normals, place_vertices
-from isofield.extract.refine import Sampler, no_surface, unknown_ends
+from isofield.extract.refine import unknown_ends
+from isofield.extract.sampler import Sampler, no_surface
 from isofield.geometry import Box, Mesh
 from isofield.ops.bounds import ROUNDING, Planes, bound
 from isofield.ops.steps import Layered

@@ -12,7 +12,8 @@ from isofield.extract.components import Keep, keep_parts
 from isofield.extract.lattice import Lattice
 from isofield.extract.marching import march
 from isofield.extract.project import field_normals, place_vertices
-from isofield.extract.refine import Sampler, no_surface, refine
+from isofield.extract.refine import refine
+from isofield.extract.sampler import Sampler, no_surface
 from isofield.extract.simplify import simplify
 from isofield.geometry import Box, Mesh
 from isofield.ops.query import query

@@ -20,7 +20,7 @@ from isofield.extract.bricks import Bricks
 from isofield.extract.lattice import Lattice
 from isofield.extract.marching import march
 from isofield.extract.project import place_vertices
-from isofield.extract.refine import Sampler, no_surface
+from isofield.extract.sampler import Sampler, no_surface
 from isofield.geometry import Box, Mesh
 from isofield.scene import Inside
 
@@ -178,7 +178,7 @@ def mesh_of(values: Float[np.ndarray, "x y z"], box: Box) -> Mesh:
 def bricks_of(values: Float32[np.ndarray, "x y z"]) -> Bricks:
     """The part of a dense grid around its zero surface: all corners of all crossed cells."""
     bricks = Bricks(np.array(values.shape) - 1)
-    addresses = bricks.unknown(np.argwhere(_crossed(values >= 0)))
+    addresses = bricks.missing(np.argwhere(_crossed(values >= 0)))
     bricks.values[addresses] = values[tuple(bricks.nodes(addresses).T)]
     return bricks
 

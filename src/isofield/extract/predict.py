@@ -49,7 +49,7 @@ def distinct(bricks: Int[np.ndarray, "n 3"], grid: Bricks) -> Int[np.ndarray, "m
 
 
 def predict(grid: Bricks, coarse: Bricks, slots: Int[np.ndarray, " t"], closed: bool) -> None:
-    """Fill bricks by trilinear interpolation; nodes that both grids share keep value and knowledge.
+    """Fill bricks by trilinear interpolation; nodes that both grids share keep their value, known or not.
 
     Of a closed surface, nodes on the border that would be inside become -inf; as the nodes to
     interpolate from they count as zero, so that what is inside stays inside up to the border.
@@ -58,8 +58,8 @@ def predict(grid: Bricks, coarse: Bricks, slots: Int[np.ndarray, " t"], closed: 
     last = grid.cells - grid.corners[slots]
     values[np.isneginf(values)] = 0
     for axis in range(3):
-        values = between(values, axis, last[:, axis], lambda a, b: (a + b) / 2)
-        known = between(known, axis, last[:, axis], lambda a, b: np.zeros_like(a))
+        values = doubled(values, axis, last[:, axis], lambda a, b: (a + b) / 2)
+        known = doubled(known, axis, last[:, axis], lambda a, b: np.zeros_like(a))
     at = grid.corners[slots]
     rim = np.flatnonzero(((at == 0) | (last < SIDE)).any(axis=1))
     place, end = at[rim, :, None] + np.arange(SIDE), grid.cells[:, None]
@@ -89,15 +89,16 @@ def coarse_blocks(
     return coarse.values[at].reshape(shape), coarse.known[at].reshape(shape)
 
 
-def between(
+def doubled(
     block: np.ndarray,
     axis: int,
     last: Int[np.ndarray, " t"],
     join: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Twice as many nodes along an axis; new ones join their two neighbours.
+    """Twice as many nodes along one of the three axes of a batch of blocks (t x y z).
 
-    The last node of a grid with an odd number of cells is the last one of the coarse grid, too.
+    New nodes join their two neighbours. The last node of a grid with an odd number of cells is the
+    last one of the coarse grid, too.
     """
     block = np.moveaxis(block, axis + 1, -1)
     finer = np.empty((*block.shape[:-1], SIDE), block.dtype)

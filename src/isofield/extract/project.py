@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from isofield.extract.marching import Surface
-from isofield.extract.refine import Sampler
+from isofield.extract.sampler import Sampler
 from isofield.geometry import Mesh
 
 MARGIN = 1e-3
