@@ -36,10 +36,10 @@ RECIPES = {
         5000, {"code_size": 256, "encoder_width": 128, "field_width": 128, "points": 512, "mirror": True}
     ),
     "image": Recipe(
-        6000,
-        {"sees": "image", "code_size": 128, "encoder_width": 32, "field_width": 128, "points": 512}
-        | {"image_size": 128, "mirror": True},
-        weight_decay=0.05,
+        3600,
+        {"sees": "image", "code_size": 64, "encoder_width": 32, "field_width": 128, "points": 512}
+        | {"image_size": 128, "mirror": True, "crop": 0.6, "vary": 1.0, "dropout": 0.3, "held": 80},
+        weight_decay=0.2,
     ),
     "generative": Recipe(
         6000,
@@ -73,7 +73,7 @@ def words(args: argparse.Namespace, recipe: Recipe) -> list[str]:
         *["train", "onet", str(args.data), "-o", str(args.run), *chosen],
         *["--steps", str(args.steps or recipe.steps), "--batch-size", str(recipe.batch_size)],
         *["--learning-rate", str(recipe.learning_rate), "--weight-decay", str(recipe.weight_decay)],
-        *["--ema", "None", "--preview-every", "None", "--validate-every", "500"],
+        *["--ema", "None", "--preview-every", "None", "--validate-every", "250"],
         *["--threads", str(args.threads), "--save-minutes", "5"],
     ]
 

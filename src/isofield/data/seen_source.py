@@ -12,6 +12,7 @@ from torch import Tensor
 
 from isofield.data.occupancy import OccupancySource, rows
 from isofield.data.shapenet import Item
+from isofield.data.varied import recoloured, widened
 from isofield.errors import InputError
 from isofield.observation import Photo, Voxels
 
@@ -24,12 +25,16 @@ class PhotoSource(OccupancySource):
     """Pixels along an edge."""
     crop: float = 1.0
     """Smallest share of the picture's area that is shown, enlarged; the official augmentation has 0.75."""
+    vary: float = 0.0
+    """How much of light, colour and place in the frame is left to chance, from 0 to 1 (`varied`)."""
 
     def _seen(self, item: Item, draw: np.random.Generator) -> Photo:
         count = item.views()
         if not count:
             raise InputError(f"{item.folder} has no pictures; isofield prepare renders them from meshes")
         image = item.image(int(draw.integers(count)))
+        if self.vary:
+            image = widened(recoloured(image, draw, self.vary), self.vary)
         edge = np.sqrt(draw.uniform(self.crop, 1.0))
         return Photo(window(image, draw.uniform(0, 1 - edge, 2), float(edge), self.image_size))
 

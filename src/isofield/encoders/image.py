@@ -37,13 +37,14 @@ class ImageCode(nn.Module):
     """RGB in [0, 1] -> code: a stem, four stages of two blocks, the mean over the picture, a linear layer.
 
     The layers are torchvision's `resnet18` without its classifier, so that weights learned on ImageNet
-    fit (`width=64`); narrower networks learn from few pictures and ship.
+    fit (`width=64`); narrower networks learn from few pictures and ship. `dropout` is the share of the
+    mean's channels that the linear layer does without in training.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, code: int, width: int = 64) -> None:
+    def __init__(self, code: int, width: int = 64, dropout: float = 0.0) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
@@ -52,6 +53,7 @@ class ImageCode(nn.Module):
             nn.ModuleList([ImageBlock(a, b, 1 if stage == 0 else 2), ImageBlock(b, b, 1)])
             for stage, (a, b) in enumerate(pairwise(widths))
         )
+        self.drop = nn.Dropout(dropout)
         self.out = nn.Linear(widths[-1], code)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -66,4 +68,4 @@ class ImageCode(nn.Module):
         for stage in self.stages:
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x)
-        return Code(self.out(x.mean((2, 3))))
+        return Code(self.out(self.drop(x.mean((2, 3)))))

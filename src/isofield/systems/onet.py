@@ -76,6 +76,14 @@ class ONetConfig:
     """Training: labelled points per object. Paper: 1,024 for voxels."""
     image_size: int = 224
     """Pixels along the edges of the picture that the network sees."""
+    crop: float = 1.0
+    """Training: smallest share of a picture that is shown, enlarged. Paper: 0.75."""
+    vary: float = 0.0
+    """Training: how much of a picture's light, colours and frame is left to chance, from 0 to 1."""
+    dropout: float = 0.0
+    """Training: share of the picture's features that the code does without."""
+    held: int = 20
+    """Training: models of the validation part to measure on."""
     only: tuple[str, ...] = ()
     """Training: objects with one of these words in their name; all if empty."""
     mirror: bool = False
@@ -158,9 +166,9 @@ class ONet(System):
         kinds = {"object": ObjectSource, "nothing": UnseenSource, "voxels": VoxelSource, "image": PhotoSource}
         kind = kinds.get(config.sees, OccupancySource)
         if config.sees == "image":
-            choices["image_size"] = config.image_size
+            choices |= {"image_size": config.image_size, "crop": config.crop, "vary": config.vary}
         cloud_size = config.cloud_size if config.sees == "points" else 0
-        return kind.of(data, seed, size, cloud_size, only=config.only, **choices)
+        return kind.of(data, seed, size, cloud_size, config.held, config.only, **choices)
 
     @property
     def wants(self) -> type[PointCloud | Photo | Voxels] | None:
@@ -272,7 +280,7 @@ def _encoder(config: ONetConfig) -> nn.Module | None:
         simple = c.encoder == "simple"
         return PointNet(c.code_size, c.encoder_width, 4 if simple else 5, residual=not simple)
     if c.sees == "image":
-        return ImageCode(c.code_size, c.encoder_width)
+        return ImageCode(c.code_size, c.encoder_width, c.dropout)
     if c.sees == "voxels":
         return VoxelCode(c.code_size)
     return CodeTable(c.objects, c.code_size) if c.sees == "object" else None
