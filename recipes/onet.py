@@ -38,7 +38,7 @@ RECIPES = {
     "image": Recipe(
         3600,
         {"sees": "image", "code_size": 64, "encoder_width": 32, "field_width": 128, "points": 512}
-        | {"image_size": 128, "mirror": True, "crop": 0.6, "vary": 1.0, "dropout": 0.3, "held": 80},
+        | {"image_size": 128, "mirror": True, "crop": 0.45, "vary": 1.0, "dropout": 0.3, "held": 80},
         weight_decay=0.2,
     ),
     "generative": Recipe(

@@ -34,9 +34,10 @@ class PhotoSource(OccupancySource):
             raise InputError(f"{item.folder} has no pictures; isofield prepare renders them from meshes")
         image = item.image(int(draw.integers(count)))
         if self.vary:
-            image = widened(recoloured(image, draw, self.vary), self.vary)
+            image = widened(image, self.vary)
         edge = np.sqrt(draw.uniform(self.crop, 1.0))
-        return Photo(window(image, draw.uniform(0, 1 - edge, 2), float(edge), self.image_size))
+        shown = window(image, draw.uniform(0, 1 - edge, 2), float(edge), self.image_size)
+        return Photo(recoloured(shown, draw, self.vary) if self.vary else shown)
 
     def _shown(self, seen: Photo, mirrored: bool) -> dict[str, Tensor]:
         return {"images": rows(seen.image[:, ::-1] if mirrored else seen.image)}

@@ -9,6 +9,8 @@ from jaxtyping import Float
 
 GREY_SHARE = 0.3
 """Of the pictures that lose their colours altogether, at full strength."""
+WHITE = 0.98
+"""From here on a pixel is background, which stays white: so pictures are prepared for the network."""
 MARGIN = 0.15
 """Of the picture's edge that may be seen around it, at full strength."""
 LUMINANCE = np.array([0.299, 0.587, 0.114], np.float32)
@@ -23,7 +25,7 @@ def widened(image: Float[np.ndarray, "h w 3"], strength: float) -> Float[np.ndar
 def recoloured(
     image: Float[np.ndarray, "h w 3"], draw: np.random.Generator, strength: float
 ) -> Float[np.ndarray, "h w 3"]:
-    """The picture in other light: channels exchanged, saturation, contrast, brightness, or without colour.
+    """The object in other light: channels exchanged, saturation, contrast, brightness, or without colour.
 
     Args:
         image: RGB in [0, 1].
@@ -38,5 +40,7 @@ def recoloured(
     coloured = image[..., order] * gains
     grey = (coloured @ LUMINANCE)[..., None]
     shown = grey + saturation * (coloured - grey)
-    middle = shown.mean()
-    return np.clip(brightness * (middle + contrast * (shown - middle)), 0, 1).astype(np.float32)
+    middle = 0.5
+    lit = np.clip(brightness * (middle + contrast * (shown - middle)), 0, 1)
+    white = image.min(axis=-1, keepdims=True) > WHITE
+    return np.where(white, image, lit).astype(np.float32)
