@@ -6,6 +6,7 @@ plain array arithmetic: no sorting, no hashing, no loop over cells.
 """
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -17,16 +18,25 @@ BATCH = 4096
 
 
 class Bricks:
-    """Values at some nodes of a grid; NaN where there is none.
+    """Values at some nodes of a grid, or of some layers of it; NaN where there is none.
 
     A node's address is slot * 512 + its place within the brick. Slot 0 is never filled: it
     stands for all bricks that were not allocated, so look-ups need no masks.
     """
 
-    def __init__(self, cells: Int[np.ndarray, "3"]) -> None:
+    def __init__(self, cells: Int[np.ndarray, "3"], layers: range | None = None) -> None:
+        """Args:
+        cells: Of the whole grid.
+        layers: Layers of bricks across the x axis that this is about; all of them if None. Bricks of
+            the layer before and the layer after can be stored, too.
+        """
         self.cells = cells
+        self.layers = layers or range(cells[0] // SIDE + 1)
         # One brick of margin on every side, so neighbours of border bricks can be asked for.
-        self.directory = np.zeros(cells // SIDE + 3, dtype=np.int32)
+        shape = (len(self.layers) + 2, *(cells[1:] // SIDE + 3))
+        self.directory = np.zeros(shape, dtype=np.int32)
+        self.origin = np.array([self.layers.start - 1, -1, -1])
+        """Place among all bricks of the directory's first one."""
         self.corners = np.zeros((1, 3), dtype=np.int64)
         """Lowest node of each brick, by slot."""
         self._values = np.full((1, SIDE, SIDE, SIDE), np.nan, dtype=np.float32)
@@ -34,7 +44,30 @@ class Bricks:
 
     @property
     def slots(self) -> Int[np.ndarray, " s"]:
-        return np.arange(1, len(self.corners))
+        """Bricks of the layers that this is about, in raster order."""
+        layer = self.corners[1:, 0] // SIDE
+        own = (layer >= self.layers.start) & (layer < self.layers.stop)
+        slots = 1 + np.flatnonzero(own)
+        places = np.ravel_multi_index(tuple(self._places(self.corners[slots]).T), self.directory.shape)
+        return slots[np.argsort(places, kind="stable")]
+
+    def _places(self, nodes: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, "n 3"]:
+        """Place in the directory of the bricks of these nodes."""
+        return (nodes >> 3) - self.origin
+
+    def slots_of(self, bricks: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+        """Slots of bricks by their place among all; 0 where there is none."""
+        return self.directory[tuple((bricks - self.origin).T)]
+
+    def holds(self, bricks: Int[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
+        """Which of these bricks have a node of the grid and a place here."""
+        low, high = np.maximum(self.origin, 0), self.origin + self.directory.shape - 1
+        return ((bricks >= low) & (bricks <= np.minimum(high, self.cells // SIDE))).all(axis=1)
+
+    def owns(self, addresses: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which nodes are of the layers that this is about."""
+        layer = self.corners[addresses >> 9, 0] // SIDE
+        return (layer >= self.layers.start) & (layer < self.layers.stop)
 
     @property
     def values(self) -> Float[np.ndarray, " a"]:
@@ -49,17 +82,17 @@ class Bricks:
     def allocate(self, cells: Int[np.ndarray, "n 3"], span: int = 1) -> None:
         """Make room for the nodes from `cells` to `cells + span`, span at most 8."""
         wanted = np.zeros(self.directory.shape, dtype=bool)
-        low, high = (cells >> 3) + 1, (np.minimum(cells + span, self.cells) >> 3) + 1
+        low, high = self._places(cells), self._places(np.minimum(cells + span, self.cells))
         for corner in np.ndindex(2, 2, 2):
             x, y, z = np.where(corner, high, low).T
             wanted[x, y, z] = True
-        self.add(np.argwhere(wanted & (self.directory == 0)) - 1)
+        self.add(np.argwhere(wanted & (self.directory == 0)) + self.origin)
 
     def add(self, bricks: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
         """Slots of new bricks, by their place among all; none may be there yet."""
         count = len(self.corners)
         slots = np.arange(count, count + len(bricks))
-        self.directory[tuple((bricks + 1).T)] = slots
+        self.directory[tuple((bricks - self.origin).T)] = slots
         self.corners = np.concatenate([self.corners, bricks * SIDE])
         if len(self.corners) > len(self._values):
             room = (max(len(self.corners), 3 * count // 2), *self._values.shape[1:])
@@ -71,7 +104,8 @@ class Bricks:
     def addresses(self, nodes: Int[np.ndarray, "*n 3"]) -> Int[np.ndarray, "*n"]:
         """Where the nodes are stored; nodes of missing bricks lead into slot 0."""
         x, y, z = nodes[..., 0], nodes[..., 1], nodes[..., 2]
-        slot = self.directory[(x >> 3) + 1, (y >> 3) + 1, (z >> 3) + 1].astype(np.int64)
+        i, j, k = self.origin
+        slot = self.directory[(x >> 3) - i, (y >> 3) - j, (z >> 3) - k].astype(np.int64)
         return (slot << 9) | ((x & 7) << 6) | ((y & 7) << 3) | (z & 7)
 
     def nodes(self, addresses: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
@@ -99,9 +133,8 @@ class Bricks:
         for start in range(0, len(slots), BATCH):
             part = slots[start : start + BATCH]
             block = np.empty((len(part), *[before + SIDE + after] * 3), dtype=np.float32)
-            for offset in np.ndindex(3, 3, 3):
-                # The directory's own margin of one brick cancels the offset's -1.
-                neighbour = self.directory[tuple((self.corners[part] // SIDE + offset).T)]
+            for offset in product((0, 1, 2)[not before : 2 + bool(after)], repeat=3):
+                neighbour = self.slots_of(self.corners[part] // SIDE + offset - 1)
                 to, of = ((slice(None), *(kind[k] for k in offset)) for kind in (places, ranges))
                 block[to] = self._values[of][neighbour]
                 if known:

@@ -26,9 +26,8 @@ class Pyramid:
     def reserve(self, level: int, bricks: Int[np.ndarray, "n 3"]) -> None:
         """Fill these bricks of a level, unless they are there or hold no node."""
         grid = self.grids[level]
-        held = ((bricks >= 0) & (bricks * SIDE <= grid.cells)).all(axis=1)
-        bricks = bricks[held]
-        bricks = distinct(bricks[grid.directory[tuple((bricks + 1).T)] == 0], grid)
+        bricks = bricks[grid.holds(bricks)]
+        bricks = distinct(bricks[grid.slots_of(bricks) == 0], grid)
         if not len(bricks):
             return
         if level + 1 < len(self.grids):
@@ -44,8 +43,8 @@ class Pyramid:
 def distinct(bricks: Int[np.ndarray, "n 3"], grid: Bricks) -> Int[np.ndarray, "m 3"]:
     """Each brick once, in raster order."""
     shape = grid.directory.shape
-    keys = np.unique(np.ravel_multi_index(tuple((bricks + 1).T), shape))
-    return np.stack(np.unravel_index(keys, shape), axis=1) - 1
+    keys = np.unique(np.ravel_multi_index(tuple((bricks - grid.origin).T), shape))
+    return np.stack(np.unravel_index(keys, shape), axis=1) + grid.origin
 
 
 def predict(grid: Bricks, coarse: Bricks, slots: Int[np.ndarray, " t"], closed: bool) -> None:

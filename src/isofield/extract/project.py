@@ -11,13 +11,15 @@ MARGIN = 1e-3
 """Part of an edge that its vertex keeps away from both ends, so that no triangles collapse."""
 
 
-def place_vertices(surface: Surface, sampler: Sampler, steps: int) -> Float[np.ndarray, "v 3"]:
-    """Positions of the surface's vertices, each strictly inside its own edge.
+def place_vertices(
+    surface: Surface, sampler: Sampler, steps: int, seam: Float[np.ndarray, "s 3"] | None = None
+) -> Float[np.ndarray, "v 3"]:
+    """Positions of the surface's own vertices, each strictly inside its own edge.
 
     The crossing of the straight line between the end values, improved by `steps` evaluations; the
     root stays bracketed, so steps in the field are found as well as slopes, and the mesh's
     topology cannot change. Caps lie exactly on the border of the box; middle vertices in the
-    middle of their loop.
+    middle of their loop, which may lead over vertices of the `seam`.
     """
     lattice = sampler.lattice
     inner, outer = lattice.positions(surface.inner), lattice.positions(surface.outer)
@@ -26,8 +28,11 @@ def place_vertices(surface: Surface, sampler: Sampler, steps: int) -> Float[np.n
     share[free] = _crossings(
         sampler, inner[free], outer[free], surface.inner_value[free], surface.outer_value[free], steps
     )
-    vertices = inner + share[:, None] * (outer - inner)
-    return np.concatenate([vertices, _middles(vertices, surface.loops)])
+    count = len(surface.number)
+    vertices = np.zeros((count, 3)) if seam is None else np.concatenate([np.zeros((count, 3)), seam])
+    vertices[surface.number[: len(inner)]] = inner + share[:, None] * (outer - inner)
+    vertices[surface.number[len(inner) :]] = _middles(vertices, surface.loops)
+    return vertices[:count]
 
 
 def _crossings(
@@ -82,7 +87,7 @@ def _step(
     return np.where(smooth, step, np.where(sure, fa / (fa - fb), 0.5))
 
 
-def _middles(vertices: Float[np.ndarray, "e 3"], loops: np.ndarray) -> Float[np.ndarray, "m 3"]:
+def _middles(vertices: Float[np.ndarray, "v 3"], loops: np.ndarray) -> Float[np.ndarray, "m 3"]:
     """Mean of each loop's vertices."""
     there = loops >= 0
     return (vertices[loops] * there[..., None]).sum(axis=1) / there.sum(axis=1, keepdims=True)

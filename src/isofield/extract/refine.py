@@ -4,7 +4,8 @@ A coarse grid is evaluated everywhere. Each finer grid is predicted from the coa
 ends of edges whose predicted signs differ are evaluated. Where a sign is not as predicted, its
 neighbours may differ from it, too; they are evaluated in turn, until none is left. So both ends of
 every edge that the surface crosses are the field's own values: vertices lie where they would with
-all nodes evaluated. Which nodes are evaluated does not depend on the order of work.
+all nodes evaluated. Which nodes are evaluated does not depend on the order of work, so the finest
+grid can be worked on a few layers at a time (`layers`).
 """
 
 from collections.abc import Callable
@@ -20,11 +21,11 @@ from isofield.extract.search import doubtful, promising
 
 _NEIGHBOURS = np.array(list(np.ndindex(3, 3, 3))) - 1
 _BESIDE = np.concatenate([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
+Stage = Callable[[int], None]
+"""Told the level that is begun."""
 
 
-def refine(
-    sampler: Sampler, levels: int, search: bool = False, stage: Callable[[int], None] | None = None
-) -> Bricks:
+def refine(sampler: Sampler, levels: int, search: bool = False, stage: Stage | None = None) -> Bricks:
     """The finest grid, known along the surface.
 
     Args:
@@ -37,12 +38,22 @@ def refine(
     Raises:
         InputError: The field is not finite, or never crosses zero.
     """
+    pyramid = refine_to(sampler, levels, search, 0, stage)
+    if not sampler.low < 0 <= sampler.high:
+        raise InputError(no_surface(sampler))
+    return pyramid.grids[0]
+
+
+def refine_to(
+    sampler: Sampler, levels: int, search: bool, last: int, stage: Stage | None = None
+) -> Pyramid:
+    """Grids down to the `last` level, known along the surface; as `refine`."""
     top = levels + search
     pyramid = Pyramid(sampler.lattice, top, sampler.closed)
     grid = pyramid.grids[top]
     pyramid.reserve(top, _all_bricks(grid))
     sampler.fill(grid, _nodes_of(grid), top)
-    for level in reversed(range(top)):
+    for level in reversed(range(last, top)):
         if stage:
             stage(level)
         coarse, grid = grid, pyramid.grids[level]
@@ -50,15 +61,12 @@ def refine(
             pyramid.reserve(level, _all_bricks(grid))
             wanted = doubtful(grid, coarse, sampler.low < 0 <= sampler.high)
         else:
-            pyramid.reserve(level, _finer_bricks(coarse))
-            nodes = _nodes_around(promising(coarse, coarsest=level == levels - 1), grid)
+            pyramid.reserve(level, finer_bricks(coarse))
+            nodes = suspects(coarse, grid.cells, coarsest=level == levels - 1)
             pyramid.reserve(level, nodes // SIDE)
             wanted = grid.addresses(nodes)
-        evaluate(sampler, pyramid, level, wanted)
-        evaluate(sampler, pyramid, level, unknown_ends(grid))
-    if not sampler.low < 0 <= sampler.high:
-        raise InputError(no_surface(sampler))
-    return grid
+        evaluate(sampler, pyramid, level, np.concatenate([wanted, unknown_ends(grid)]))
+    return pyramid
 
 
 def _all_bricks(grid: Bricks) -> Int[np.ndarray, "n 3"]:
@@ -72,7 +80,7 @@ def _nodes_of(grid: Bricks) -> Int[np.ndarray, " n"]:
     return np.flatnonzero(there) + SIDE**3
 
 
-def _finer_bricks(coarse: Bricks) -> Int[np.ndarray, "n 3"]:
+def finer_bricks(coarse: Bricks) -> Int[np.ndarray, "n 3"]:
     """Bricks of the next finer grid with nodes in cells that the surface crosses, some of them twice."""
     found = [np.zeros((0, 3), np.int64)]
     parts = (slice(0, 4), slice(3, 8), slice(7, 8))
@@ -84,19 +92,33 @@ def _finer_bricks(coarse: Bricks) -> Int[np.ndarray, "n 3"]:
     return np.concatenate(found)
 
 
-def _nodes_around(cells: Int[np.ndarray, "n 3"], finer: Bricks) -> Int[np.ndarray, "m 3"]:
-    """The 27 nodes of the finer grid in and around each cell, some of them several times."""
-    nodes = 2 * cells[:, None] + np.array(list(np.ndindex(3, 3, 3)))
-    return np.minimum(nodes, finer.cells).reshape(-1, 3)
+def suspects(coarse: Bricks, cells: Int[np.ndarray, "3"], coarsest: bool) -> Int[np.ndarray, "n 3"]:
+    """Nodes of the next finer grid, of so many cells, in and around cells that may hide a surface.
+
+    Some of them are named several times.
+    """
+    hiding = promising(coarse, coarsest)
+    nodes = 2 * hiding[:, None] + np.array(list(np.ndindex(3, 3, 3)))
+    return np.minimum(nodes, cells).reshape(-1, 3)
 
 
-def evaluate(sampler: Sampler, pyramid: Pyramid, level: int, addresses: Int[np.ndarray, " n"]) -> None:
-    """Evaluate those of the nodes that are unknown, and on from where a sign is not as predicted."""
+def evaluate(
+    sampler: Sampler, pyramid: Pyramid, level: int, addresses: Int[np.ndarray, " n"]
+) -> Int[np.ndarray, "m 3"]:
+    """Evaluate those of the nodes that are unknown, and on from where a sign is not as predicted.
+
+    Returns:
+        Nodes to go on from that are not of the grid's own layers.
+    """
     grid = pyramid.grids[level]
+    beyond = [np.zeros((0, 3), np.int64)]
     while True:
         addresses = np.unique(addresses[~grid.known[addresses]])
+        own = grid.owns(addresses)
+        beyond.append(grid.nodes(addresses[~own]))
+        addresses = addresses[own]
         if not len(addresses):
-            return
+            return np.concatenate(beyond)
         predicted = grid.values[addresses] >= 0
         sampler.fill(grid, addresses, level)
         wrong = addresses[(grid.values[addresses] >= 0) != predicted]
