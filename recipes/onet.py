@@ -3,7 +3,7 @@
     python recipes/onet.py points|image|generative [--data datasets/furniture] [--run runs/onet_points]
 
 points       300 noisy points -> shape, all furniture
-image        a picture of 128 x 128 pixels -> shape, all furniture
+image        a picture of 112 x 112 pixels -> shape, all furniture
 generative   nothing -> chairs and tables
 
 Running it again goes on where it stopped. What is learned is written, in half precision, to
@@ -36,9 +36,9 @@ RECIPES = {
         5000, {"code_size": 256, "encoder_width": 128, "field_width": 128, "points": 512, "mirror": True}
     ),
     "image": Recipe(
-        3600,
-        {"sees": "image", "code_size": 64, "encoder_width": 32, "field_width": 128, "points": 512}
-        | {"image_size": 128, "mirror": True, "crop": 0.45, "vary": 1.0, "dropout": 0.3, "held": 80},
+        3200,
+        {"sees": "image", "code_size": 64, "encoder_width": 24, "field_width": 128, "field_blocks": 3}
+        | {"points": 384, "image_size": 112, "mirror": True, "crop": 0.45, "vary": 1.0, "dropout": 0.3, "held": 80},
         weight_decay=0.2,
     ),
     "generative": Recipe(

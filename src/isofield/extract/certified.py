@@ -6,9 +6,8 @@ the ends of edges that the surface crosses. The grid has the sign of the field a
 all had been evaluated: no part that holds a node is missed, however small, thin or far from others.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,15 +15,15 @@ from jaxtyping import Float, Int
 
 from isofield.errors import InputError
 from isofield.extract.bricks import Bricks
-from isofield.extract.components import Keep, keep_parts
 from isofield.extract.lattice import Lattice
-from isofield.extract.marching import march
-from isofield.extract.project import field_normals, place_vertices
+from isofield.extract.marching import Surface, march
 from isofield.extract.refine import unknown_ends
-from isofield.extract.sampler import Sampler, no_surface
+from isofield.extract.sampler import Sampler
+from isofield.extract.stages import Stages
 from isofield.geometry import Box, Mesh
 from isofield.ops.bounds import ROUNDING, Planes, bound
 from isofield.ops.steps import Layered
+from isofield.scene import Inside
 
 START = 16
 """Most cells along an edge of the grid that is bounded everywhere."""
@@ -188,38 +187,29 @@ def _signs(
     return above.astype(np.int8) - below
 
 
-def extract_certified(
-    field: Layered,
-    box: Box,
-    *,
-    resolution: int = 128,
-    keep: Keep = "all",
-    normals: Literal["field", "faces"] | None = "field",
-    project: int = 2,
-    closed: bool = True,
-    progress: Callable[[str, float], None] | None = None,
-) -> Mesh:
-    """The mesh that evaluating every node of the grid would give, of a field that shows its network.
-
-    As `extract_mesh`, but parts are not searched by samples: none that holds a node is missed.
+def certified_surface(
+    field: Inside, box: Box, resolution: int, closed: bool, stages: Stages
+) -> tuple[Surface, Sampler]:
+    """The surface that evaluating every node of the grid would give, and what evaluates the field.
 
     Raises:
-        InputError: The field never crosses zero.
+        InputError: The field never crosses zero, or shows no layers.
     """
-    tell = progress or (lambda stage, share: None)
-    sampler = Sampler(field, Lattice.over(box, resolution, BLOCK), closed)
-    tell("bounds", 0.0)
-    blocks = certified_cells(field, sampler.lattice, BLOCK, closed)
-    tell("evaluation", 0.4)
-    surface = march(certified_grid(sampler, blocks))
-    if not len(surface.faces):
-        raise InputError(no_surface(sampler))
-    tell("surface", 0.6)
-    mesh = keep_parts(Mesh(place_vertices(surface, sampler, project), surface.faces), keep)
-    tell("normals", 0.8)
-    if normals is not None:
-        mesh = replace(
-            mesh, normals=field_normals(mesh, sampler) if normals == "field" else mesh.vertex_normals()
+    if not isinstance(field, Layered):
+        raise InputError(
+            "only networks whose layers are known can be certified: field files, occupancy networks, and "
+            "functions with `layers`"
         )
-    tell("done", 1.0)
-    return mesh
+    sampler = Sampler(field, Lattice.over(box, resolution, BLOCK), closed, stages.report)
+    stages.plan([60 * stages.crossed, 10 * stages.crossed])
+    stages.enter("bounds")
+    blocks = certified_cells(field, sampler.lattice, BLOCK, closed)
+    stages.enter("evaluation")
+    return march(certified_grid(sampler, blocks)), sampler
+
+
+def extract_certified(field: Layered, box: Box, **choices: Any) -> Mesh:
+    """`extract_mesh(field, box, certified=True, ...)` by its older name."""
+    from isofield.extract.extract import extract_mesh
+
+    return extract_mesh(field, box, certified=True, **choices)

@@ -1,26 +1,27 @@
 """Any function of space -> the mesh of its zero surface."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from isofield.errors import InputError
+from isofield.extract.certified import certified_surface
 from isofield.extract.components import Keep, keep_parts
 from isofield.extract.lattice import Lattice
-from isofield.extract.marching import march
+from isofield.extract.marching import Surface, march
+from isofield.extract.mise import mise_surface
+from isofield.extract.polish import polish as follow
 from isofield.extract.project import field_normals, place_vertices
 from isofield.extract.refine import refine
 from isofield.extract.sampler import Sampler, no_surface
 from isofield.extract.simplify import simplify
+from isofield.extract.stages import Progress, Stages
 from isofield.geometry import Box, Mesh
 from isofield.ops.query import query
 from isofield.scene import Colour, Inside
 
-Progress = Callable[[str, float], None]
-"""Called with the name of the stage and the share of the whole extraction that is done."""
 SEARCHED = 32
 """Cells along an edge of the grid that is searched for parts."""
 DENSE = 128
@@ -33,11 +34,14 @@ def extract_mesh(
     *,
     resolution: int = 128,
     coarse: int | None = None,
+    mise: bool = False,
+    certified: bool = False,
     colour: Colour | None = None,
     keep: Keep = "all",
     faces: int | None = None,
+    polish: int = 0,
     normals: Literal["field", "faces"] | None = "field",
-    project: int = 2,
+    project: int | None = None,
     closed: bool = True,
     progress: Progress | None = None,
 ) -> Mesh:
@@ -45,7 +49,7 @@ def extract_mesh(
 
     Closed, 2-manifold, counter-clockwise seen from outside and the same bytes every time, for
     every finite field. Values of exactly zero count as inside. Memory and evaluations grow with
-    the surface, not with the volume.
+    the surface, not with the volume (with `mise` the original's bookkeeping is dense).
 
     Args:
         inside: Positive inside, zero on the surface; float32 points to values.
@@ -55,94 +59,127 @@ def extract_mesh(
             128. If None, a grid of about 32 is searched, of which only those nodes are evaluated
             where the slopes seen on one of 16 could lead to another sign. Parts that are not connected
             to others and thinner than about one such cell may be missed.
+        mise: Search as the original code of Occupancy Networks does, from `coarse` cells (32) split
+            until there are `resolution`, along each edge of the box: to compare with.
+        certified: Search by bounds of the network instead of samples: no part that holds a node of the
+            grid is missed. Needs a field with `layers` (`isofield.ops.steps.Layered`).
         colour: Asked at the final vertices, if given.
         keep: "all" parts, the "largest" solid, or those with at least this share of the area.
         faces: Simplify to about this many.
+        polish: Steps of RMSprop by which the paper refines the vertices of the simplified mesh, 30 there.
+            Each costs about five evaluations per face; `isofield.extract.polish` says more.
         normals: From the field's gradient, from the faces (for fields without a useful gradient),
             or none.
-        project: Evaluations per vertex that move it onto the surface.
+        project: Evaluations per vertex that move it onto the surface; 2 if None, with `mise` always 0.
         closed: Everything on and beyond the border of the box is outside, so shapes that leave
             the box are capped there; otherwise the surface ends open at the border.
         progress: Told how far the work is.
 
     Raises:
-        InputError: The field never crosses zero, or is not finite somewhere.
-        ValueError: An argument is out of range; the message says which.
+        InputError: The field never crosses zero, is not finite somewhere, shows no layers to certify,
+            or has no gradient to polish by.
+        ValueError: An argument is out of range or does not go with another; the message says which.
     """
-    search = coarse is None
-    coarse = coarse or SEARCHED
-    _check(box, resolution, coarse)
-    levels = max(0, round(np.log2(resolution / coarse)))
-    while -(-resolution >> levels) > DENSE:
-        levels += 1
-    search &= resolution >= SEARCHED // 2
-    top = levels + search
-    stages = Stages(progress, top, resolution, project, normals == "field")
-    sampler = Sampler(inside, Lattice.over(box, resolution, top), closed, stages.report)
-
-    stages.enter("coarse grid")
-    grid = refine(
-        sampler, levels, search, lambda level: stages.enter(f"refining to {-(-resolution >> level)}")
-    )
-    surface = march(grid)
-    del grid
-    if not len(surface.faces):
-        raise InputError(no_surface(sampler))
-    stages.enter("surface")
-    mesh = keep_parts(Mesh(place_vertices(surface, sampler, project), surface.faces), keep)
-    if faces is not None:
-        simplified = simplify(mesh, faces)
-        mesh = simplified.mesh
-        if simplified.note:
-            warnings.warn(simplified.note, stacklevel=2)
+    request = Request(inside, box, resolution, coarse, mise, certified, project, polish, closed)
+    request.check()
+    stages = Stages(progress, resolution, request.steps, normals == "field", polish)
+    mesh, sampler = request.surface(stages)
+    mesh = _simplified(keep_parts(mesh, keep), faces)
+    if polish:
+        stages.enter("refinement")
+        mesh = follow(mesh, inside, steps=polish, report=stages.report).mesh
     stages.enter("normals")
     if normals is not None:
-        mesh = replace(
-            mesh, normals=field_normals(mesh, sampler) if normals == "field" else mesh.vertex_normals()
-        )
+        found = field_normals(mesh, sampler) if normals == "field" else mesh.vertex_normals()
+        mesh = replace(mesh, normals=found)
     if colour is not None:
         mesh = replace(mesh, colours=np.clip(query(colour, mesh.vertices), 0, 1).astype(np.float64))
     stages.enter("done")
     return mesh
 
 
-def _check(box: Box, resolution: int, coarse: int) -> None:
-    if not (np.isfinite(box.extent).all() and (box.extent > 0).all()):
-        raise ValueError(f"the box from {box.low.tolist()} to {box.high.tolist()} has no volume")
-    if resolution < 2:
-        raise ValueError(f"the resolution is at least 2 cells, not {resolution}")
-    if not 2 <= coarse <= DENSE:
-        raise ValueError(f"the coarse grid has between 2 and {DENSE} cells along an edge, not {coarse}")
+def _simplified(mesh: Mesh, faces: int | None) -> Mesh:
+    if faces is None:
+        return mesh
+    simplified = simplify(mesh, faces)
+    if simplified.note:
+        warnings.warn(simplified.note, stacklevel=3)
+    return simplified.mesh
 
 
-class Stages:
-    """Turns progress within stages into a share of all work, by the evaluations each will need.
+@dataclass(frozen=True)
+class Request:
+    """How the surface is to be found; the fields are the arguments of `extract_mesh`."""
 
-    A surface crosses some 3 n^2 cells of an n^3 grid; splitting to n evaluates about four times
-    that, each step of projection one point per vertex, normals six.
-    """
+    inside: Inside
+    box: Box
+    resolution: int
+    coarse: int | None
+    mise: bool
+    certified: bool
+    project: int | None
+    polish: int
+    closed: bool
 
-    def __init__(
-        self, progress: Progress | None, levels: int, resolution: int, project: int, gradients: bool
-    ) -> None:
-        self.progress = progress
-        crossed = 3.0 * resolution**2
-        work = [float((resolution >> levels) ** 3)] + [4 * crossed / 4**k for k in reversed(range(levels))]
-        work += [(project + 1) * crossed, 6 * crossed if gradients else crossed]
-        self.ends = np.cumsum([0.0, *work]) / sum(work)
-        self.stage, self.name, self.done = -1, "", 0.0
+    @property
+    def steps(self) -> int:
+        """Evaluations per vertex that move it onto the surface."""
+        return (0 if self.mise else 2) if self.project is None else self.project
 
-    def enter(self, name: str) -> None:
-        self.stage, self.name = self.stage + 1, name
-        self._tell(0.0)
+    def check(self) -> None:
+        """Nothing, if the arguments are possible together; raises ValueError."""
+        box, coarse = self.box, self.coarse or SEARCHED
+        if not (np.isfinite(box.extent).all() and (box.extent > 0).all()):
+            raise ValueError(f"the box from {box.low.tolist()} to {box.high.tolist()} has no volume")
+        if self.resolution < 2:
+            raise ValueError(f"the resolution is at least 2 cells, not {self.resolution}")
+        if not 2 <= coarse <= DENSE:
+            raise ValueError(
+                f"the coarse grid has between 2 and {DENSE} cells along an edge, not {self.coarse}"
+            )
+        if self.polish < 0:
+            raise ValueError(f"the vertices are refined in 0 or more steps, not {self.polish}")
+        if self.mise and self.certified:
+            raise ValueError("mise and certified are two ways to search; choose one")
+        if self.mise and (self.steps or not self.closed):
+            raise ValueError("mise interpolates linearly and caps at the box: leave out project and closed")
+        if self.certified and self.coarse is not None:
+            raise ValueError("certified extraction has no coarse grid: leave out coarse")
 
-    def report(self, share: float) -> None:
-        """`share` of the current stage is done."""
-        self._tell(share)
+    def surface(self, stages: Stages) -> tuple[Mesh, Sampler]:
+        """The bare mesh, and what evaluates its field."""
+        if self.mise:
+            return mise_surface(self.inside, self.box, self.resolution, self.coarse or SEARCHED, stages)
+        surface, sampler = (
+            certified_surface(self.inside, self.box, self.resolution, self.closed, stages)
+            if self.certified
+            else self._searched(stages)
+        )
+        if not len(surface.faces):
+            raise InputError(no_surface(sampler))
+        stages.enter("surface")
+        return Mesh(place_vertices(surface, sampler, self.steps), surface.faces), sampler
 
-    def _tell(self, share: float) -> None:
-        if self.progress:
-            begin, end = self.ends[self.stage], self.ends[min(self.stage + 1, len(self.ends) - 1)]
-            # Following the surface begins anew several times within a stage.
-            self.done = max(self.done, float(begin + share * (end - begin)))
-            self.progress(self.name, self.done)
+    def _searched(self, stages: Stages) -> tuple[Surface, Sampler]:
+        """The surface around what a coarse grid shows, predicted from level to level."""
+        coarse = self.coarse or SEARCHED
+        levels = max(0, round(np.log2(self.resolution / coarse)))
+        while -(-self.resolution >> levels) > DENSE:
+            levels += 1
+        search = self.coarse is None and self.resolution >= SEARCHED // 2
+        top = levels + search
+        stages.plan(
+            [
+                float((self.resolution >> top) ** 3),
+                *(4 * stages.crossed / 4**k for k in reversed(range(top))),
+            ]
+        )
+        sampler = Sampler(
+            self.inside, Lattice.over(self.box, self.resolution, top), self.closed, stages.report
+        )
+        stages.enter("coarse grid")
+
+        def finer(level: int) -> None:
+            stages.enter(f"refining to {-(-self.resolution >> level)}")
+
+        return march(refine(sampler, levels, search, finer)), sampler

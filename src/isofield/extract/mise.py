@@ -21,6 +21,7 @@ from isofield.extract.lattice import Lattice
 from isofield.extract.marching import march
 from isofield.extract.project import place_vertices
 from isofield.extract.sampler import Sampler, no_surface
+from isofield.extract.stages import Stages
 from isofield.geometry import Box, Mesh
 from isofield.scene import Inside
 
@@ -28,6 +29,8 @@ Values = Callable[[Int[np.ndarray, "n 3"]], Float[np.ndarray, " n"]]
 """Nodes, 0 to the resolution along each axis -> values."""
 BEYOND = -1e6
 """What the original puts around the grid, so that the mesh is closed."""
+FINEST = 512
+"""Most cells along an edge: the arrays that the original keeps are dense."""
 
 
 @dataclass(frozen=True)
@@ -151,17 +154,47 @@ def extract_mise(
     if resolution0 < 2 or steps < 0:
         raise ValueError(f"a grid of at least 2 cells and no negative steps, not {resolution0} and {steps}")
     cells = resolution0 << steps if steps else resolution0 - 1
-    sampler = Sampler(inside, Lattice(box, np.full(3, cells)), closed=False)
+    grid = _asked(Sampler(inside, Lattice(box, np.full(3, cells)), closed=False), steps, level)
+    return mesh_of(grid.values - level, box), grid
+
+
+def mise_surface(
+    inside: Inside, box: Box, resolution: int, coarse: int, stages: Stages
+) -> tuple[Mesh, Sampler]:
+    """The mesh of the original algorithm, and what evaluates its field.
+
+    About `coarse` cells along each edge of the box are split until there are `resolution`, or
+    the next larger number that splitting reaches.
+
+    Raises:
+        InputError: As `extract_mise`.
+        ValueError: The resolution is too fine for dense bookkeeping.
+    """
+    if resolution > FINEST:
+        raise ValueError(f"mise keeps dense arrays: at most {FINEST} cells along an edge, not {resolution}")
+    steps = max(0, round(np.log2(resolution / coarse)))
+    cells = -(-resolution >> steps) << steps
+    sampler = Sampler(inside, Lattice(box, np.full(3, cells)), True, stages.report)
+    stages.plan([float((cells >> steps) ** 3 + 11 * stages.crossed)])
+    stages.enter("voxels")
+    grid = _asked(sampler, steps, 0.0)
+    stages.enter("surface")
+    return mesh_of(grid.values, box), sampler
+
+
+def _asked(sampler: Sampler, steps: int, level: float) -> MiseGrid:
+    """All values of the sampler's cubic lattice, asked as the original asks."""
+    box, cells = sampler.lattice.box, int(sampler.lattice.cells[0])
 
     def values(nodes: Int[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
         found = sampler.values(box.low + box.extent * (nodes / cells)).astype(np.float64)
         sampler.low, sampler.high = min(sampler.low, found.min()), max(sampler.high, found.max())
         return found
 
-    grid = mise(values, resolution0 if steps else cells, steps, level)
+    grid = mise(values, cells >> steps, steps, level)
     if not sampler.low < level <= sampler.high:
         raise InputError(no_surface(sampler))
-    return mesh_of(grid.values - level, box), grid
+    return grid
 
 
 def mesh_of(values: Float[np.ndarray, "x y z"], box: Box) -> Mesh:

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from isofield.errors import InputError
 from isofield.geometry import Mesh
 from isofield.scene import Inside
 
@@ -66,7 +67,8 @@ def polish(
         report: Told the share that is done.
 
     Raises:
-        ValueError: The field has no gradient, or tau is not a probability.
+        InputError: The field has no gradient.
+        ValueError: tau is not a probability.
     """
     if not 0 < tau < 1:
         raise ValueError(f"tau is a probability between 0 and 1, not {tau}")
@@ -114,7 +116,7 @@ def refinement_loss(
     points = (weights[..., None] * corners).sum(dim=1)  # (f 3)
     value = torch.sigmoid(inside(points) + np.log(tau / (1 - tau)))
     if not value.requires_grad:
-        raise ValueError("this field has no gradient to follow, so the mesh cannot be refined by it")
+        raise InputError("this field has no gradient to follow, so the mesh cannot be refined by it")
     (gradient,) = torch.autograd.grad(value.sum(), points, create_graph=True)
     normal = torch.linalg.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 1])
     apart = _unit(normal) + _unit(gradient)
