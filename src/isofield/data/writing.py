@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from isofield.data import ply_writing as ply
 from isofield.data.atomic import atomic_write
 from isofield.data.glb import glb_bytes
 from isofield.data.precision import needs_double
@@ -57,42 +58,14 @@ def _write(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def _ply_mesh(mesh: Mesh) -> bytes:
-    faces = np.empty(len(mesh.faces), [("n", "u1"), ("v", "<i4", (3,))])
-    faces["n"], faces["v"] = 3, mesh.faces
-    header, rows = _ply_vertices(mesh.vertices, mesh.normals, mesh.colours)
-    header += f"element face {len(faces)}\nproperty list uchar int vertex_indices\n"
-    return header.encode() + b"end_header\n" + rows + faces.tobytes()
+    rows = ply.vertex_rows(mesh.vertices, mesh.normals, mesh.colours, needs_double(mesh.vertices))
+    faces = ply.face_rows(mesh.faces)
+    return ply.head(rows.dtype, len(rows), len(faces)) + rows.tobytes() + faces.tobytes()
 
 
 def _ply_cloud(cloud: PointCloud) -> bytes:
-    header, rows = _ply_vertices(cloud.points, cloud.normals, cloud.colours)
-    return header.encode() + b"end_header\n" + rows
-
-
-def _ply_vertices(
-    points: Float[np.ndarray, "n 3"],
-    normals: Float[np.ndarray, "n 3"] | None,
-    colours: Float[np.ndarray, "n 3"] | None,
-) -> tuple[str, bytes]:
-    """Header without its end, and the binary rows."""
-    kind = ("double", "<f8") if needs_double(points) else ("float", "<f4")
-    groups = [(("x", "y", "z"), *kind, points)]
-    if normals is not None:
-        groups.append((("nx", "ny", "nz"), "float", "<f4", normals))
-    if colours is not None:
-        groups.append((("red", "green", "blue"), "uchar", "u1", as_bytes(colours)))
-    rows = np.empty(len(points), [(name, code) for names, _, code, _ in groups for name in names])
-    lines = [f"ply\nformat binary_little_endian 1.0\nelement vertex {len(points)}\n"]
-    for names, word, _, values in groups:
-        for i, name in enumerate(names):
-            rows[name] = values[:, i]
-            lines.append(f"property {word} {name}\n")
-    return "".join(lines), rows.tobytes()
-
-
-def as_bytes(colours: Float[np.ndarray, "n 3"]) -> np.ndarray:
-    """0 to 255, rounded."""
-    return np.round(np.clip(colours, 0, 1) * 255).astype(np.uint8)
+    rows = ply.vertex_rows(cloud.points, cloud.normals, cloud.colours, needs_double(cloud.points))
+    return ply.head(rows.dtype, len(rows)) + rows.tobytes()
 
 
 def _obj(mesh: Mesh) -> bytes:
@@ -141,7 +114,7 @@ def _xyz(cloud: PointCloud) -> bytes:
     if cloud.colours is not None:
         names.append("r g b")
         columns += ["%d"] * 3
-        values.append(as_bytes(cloud.colours))
+        values.append(ply.as_bytes(cloud.colours))
     head = f"# {' '.join(names)}\n".encode()
     return b"".join((head, *_lines(" ".join(columns), np.hstack(values))))
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 SIDE = 8
 VOLUME = SIDE**3
-BATCH = 4096
+BATCH = 1024
 """Bricks that are padded at once; bounds the temporaries."""
+_LOCAL = np.array(list(np.ndindex(SIDE, SIDE, SIDE)))
 
 
 class Bricks:
@@ -110,8 +111,7 @@ class Bricks:
 
     def nodes(self, addresses: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
         """Inverse of `addresses`."""
-        local = np.stack([(addresses >> 6) & 7, (addresses >> 3) & 7, addresses & 7], axis=1)
-        return self.corners[addresses >> 9] + local
+        return self.corners.take(addresses >> 9, axis=0) + _LOCAL.take(addresses & (VOLUME - 1), axis=0)
 
     def missing(self, cells: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " m"]:
         """Addresses, ascending, of corners of the cells without a value; makes room for them."""
@@ -124,22 +124,29 @@ class Bricks:
     def padded(
         self, slots: Int[np.ndarray, " s"], before: int, after: int, known: bool = False
     ) -> Iterator[tuple[Int[np.ndarray, " t"], Float[np.ndarray, "t d d d"]]]:
-        """Batches of bricks with `before` and `after` layers of their neighbours' nodes around.
+        """Batches, at least one, of bricks with `before` and `after` layers of their neighbours' nodes around.
 
         With `known`, values that are only predicted are NaN.
         """
+        for start in range(0, max(len(slots), 1), BATCH):
+            part = slots[start : start + BATCH]
+            block = self.gathered(self._values, part, before, after)
+            if known:
+                block[~self.gathered(self._known, part, before, after)] = np.nan
+            yield part, block
+
+    def gathered(
+        self, stored: Shaped[np.ndarray, "s 8 8 8 *k"], slots: Int[np.ndarray, " t"], before: int, after: int
+    ) -> Shaped[np.ndarray, "t d d d *k"]:
+        """What is stored for these bricks, with `before` and `after` layers of their neighbours' around."""
         ranges = (slice(SIDE - before, SIDE), slice(0, SIDE), slice(0, after))
         places = (slice(0, before), slice(before, before + SIDE), slice(before + SIDE, before + SIDE + after))
-        for start in range(0, len(slots), BATCH):
-            part = slots[start : start + BATCH]
-            block = np.empty((len(part), *[before + SIDE + after] * 3), dtype=np.float32)
-            for offset in product((0, 1, 2)[not before : 2 + bool(after)], repeat=3):
-                neighbour = self.slots_of(self.corners[part] // SIDE + offset - 1)
-                to, of = ((slice(None), *(kind[k] for k in offset)) for kind in (places, ranges))
-                block[to] = self._values[of][neighbour]
-                if known:
-                    block[to][~self._known[of][neighbour]] = np.nan
-            yield part, block
+        block = np.empty((len(slots), *[before + SIDE + after] * 3, *stored.shape[4:]), stored.dtype)
+        corners = self.corners[slots] // SIDE
+        for offset in product((0, 1, 2)[not before : 2 + bool(after)], repeat=3):
+            to, of = ((slice(None), *(kind[k] for k in offset)) for kind in (places, ranges))
+            block[to] = stored[of][self.slots_of(corners + offset - 1)]
+        return block
 
 
 def corner_or(codes: np.ndarray) -> np.ndarray:

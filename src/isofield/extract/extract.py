@@ -14,18 +14,13 @@ from isofield.extract.marching import Surface, march
 from isofield.extract.mise import mise_surface
 from isofield.extract.polish import polish as follow
 from isofield.extract.project import field_normals, place_vertices
-from isofield.extract.refine import refine
+from isofield.extract.refine import DENSE, SEARCHED, depth, refine
 from isofield.extract.sampler import Sampler, no_surface
 from isofield.extract.simplify import simplify
 from isofield.extract.stages import Progress, Stages
 from isofield.geometry import Box, Mesh
 from isofield.ops.query import query
 from isofield.scene import Colour, Inside
-
-SEARCHED = 32
-"""Cells along an edge of the grid that is searched for parts."""
-DENSE = 128
-"""Most cells along an edge of a grid that is evaluated everywhere."""
 
 
 def extract_mesh(
@@ -162,11 +157,7 @@ class Request:
 
     def _searched(self, stages: Stages) -> tuple[Surface, Sampler]:
         """The surface around what a coarse grid shows, predicted from level to level."""
-        coarse = self.coarse or SEARCHED
-        levels = max(0, round(np.log2(self.resolution / coarse)))
-        while -(-self.resolution >> levels) > DENSE:
-            levels += 1
-        search = self.coarse is None and self.resolution >= SEARCHED // 2
+        levels, search = depth(self.resolution, self.coarse)
         top = levels + search
         stages.plan(
             [

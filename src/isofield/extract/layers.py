@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt32
 
 from isofield.extract.bricks import SIDE, Bricks
 from isofield.extract.predict import Pyramid
@@ -20,18 +20,15 @@ from isofield.extract.refine import evaluate, finer_bricks, suspects, unknown_en
 from isofield.extract.sampler import Sampler
 
 _OWN = SIDE**3
-KEPT = 8
-"""Bytes that an evaluated node takes between visits."""
-
 
 @dataclass
 class Layer:
     """What is kept of a layer; numbers are those of `Layers.place` and `Layers.key`."""
 
-    bricks: Int[np.ndarray, " b"]
-    asked: Int[np.ndarray, " n"]
+    bricks: UInt32[np.ndarray, " b"]
+    asked: UInt32[np.ndarray, " n"]
     """Nodes to be evaluated at the next visit."""
-    known: Int[np.ndarray, " k"] = field(default_factory=lambda: np.zeros(0, np.uint32))
+    known: UInt32[np.ndarray, " k"] = field(default_factory=lambda: np.zeros(0, np.uint32))
     """Evaluated nodes, but those that the coarser grid knows."""
     values: Float[np.ndarray, " k"] = field(default_factory=lambda: np.zeros(0, np.float32))
     is_new: bool = True
@@ -59,21 +56,26 @@ class Layers:
             )
         ]
 
-    def place(self, bricks: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+    @property
+    def counts(self) -> Int[np.ndarray, " l"]:
+        """Bricks of each layer."""
+        return np.array([len(layer.bricks) for layer in self.layers])
+
+    def place(self, bricks: Int[np.ndarray, "n 3"]) -> UInt32[np.ndarray, " n"]:
         """Number of a brick within its layer."""
         return (bricks[:, 1] * self.across[1] + bricks[:, 2]).astype(np.uint32)
 
-    def key(self, nodes: Int[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
+    def key(self, nodes: Int[np.ndarray, "n 3"]) -> UInt32[np.ndarray, " n"]:
         """Number of a node within its layer."""
         x, y, z = nodes.T & 7
         return self.place(nodes >> 3) << np.uint32(9) | ((x << 6) | (y << 3) | z).astype(np.uint32)
 
-    def nodes(self, layer: int, keys: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
+    def nodes(self, layer: int, keys: UInt32[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
         """Inverse of `key`."""
         local, bricks = keys.astype(np.int64) & (_OWN - 1), self._bricks(layer, keys >> np.uint32(9))
         return SIDE * bricks + np.stack([local >> 6, (local >> 3) & 7, local & 7], axis=1)
 
-    def _bricks(self, layer: int, places: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
+    def _bricks(self, layer: int, places: UInt32[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
         y, z = np.divmod(places.astype(np.int64), self.across[1])
         return np.stack([np.full_like(y, layer), y, z], axis=1)
 
@@ -143,7 +145,7 @@ class Layers:
         return (nodes % 2 == 0).all(axis=1) & coarse.known[coarse.addresses(nodes >> 1)]
 
 
-def _by_layer(layer: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], count: int) -> list[np.ndarray]:
+def _by_layer(layer: Int[np.ndarray, " n"], numbers: UInt32[np.ndarray, " n"], count: int) -> list[np.ndarray]:
     """Numbers of each layer."""
     order = np.argsort(layer, kind="stable")
     return np.split(numbers[order], np.searchsorted(layer[order], np.arange(1, count)))

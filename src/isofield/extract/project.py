@@ -1,10 +1,12 @@
 """Vertices and normals on the level set itself."""
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from isofield.extract.marching import Surface
-from isofield.extract.sampler import Sampler
+from isofield.extract.sampler import SLICE, Sampler
 from isofield.geometry import Mesh
 
 MARGIN = 1e-3
@@ -21,36 +23,68 @@ def place_vertices(
     topology cannot change. Caps lie exactly on the border of the box; middle vertices in the
     middle of their loop, which may lead over vertices of the `seam`.
     """
-    lattice = sampler.lattice
-    inner, outer = lattice.positions(surface.inner), lattice.positions(surface.outer)
-    free = np.isfinite(surface.outer_value)
-    share = np.ones(len(inner))
-    share[free] = _crossings(
-        sampler, inner[free], outer[free], surface.inner_value[free], surface.outer_value[free], steps
-    )
-    count = len(surface.number)
+    count, edges = len(surface.number), len(surface.axis)
     vertices = np.zeros((count, 3)) if seam is None else np.concatenate([np.zeros((count, 3)), seam])
-    vertices[surface.number[: len(inner)]] = inner + share[:, None] * (outer - inner)
-    vertices[surface.number[len(inner) :]] = _middles(vertices, surface.loops)
+    for start in range(0, edges, SLICE):
+        part = slice(start, min(start + SLICE, edges))
+        vertices[surface.number[part]] = _on_edges(surface, part, sampler, steps)
+        sampler.report(part.stop / edges)
+    vertices[surface.number[edges:]] = _middles(vertices, surface.loops)
     return vertices[:count]
+
+
+def _on_edges(surface: Surface, part: slice, sampler: Sampler, steps: int) -> Float[np.ndarray, "e 3"]:
+    """Places of the vertices of some edges."""
+    axis, low, high = surface.axis[part], surface.low[part], surface.high[part]
+    places = sampler.lattice.positions(surface.upper[part])
+    rows = np.arange(len(axis))
+    upper = places[rows, axis]
+    lower = (sampler.lattice.box.low + (surface.upper[part] - 1) * sampler.lattice.step)[rows, axis]
+    is_low = low >= 0
+    inner, outer = np.where(is_low, lower, upper), np.where(is_low, upper, lower)
+    inside, outside = (np.where(swap, low, high).astype(np.float64) for swap in (is_low, ~is_low))
+    free = np.isfinite(outside)
+    edge = _Edges(places[free], axis[free], inner[free], (outer - inner)[free])
+    share = np.ones(len(axis))
+    share[free] = _crossings(sampler, edge, inside[free], outside[free], steps)
+    places[rows, axis] = inner + share * (outer - inner)
+    return places
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """Edges of a lattice, from their inner ends on."""
+
+    places: Float[np.ndarray, "e 3"]
+    """Any point of each."""
+    axis: Int[np.ndarray, " e"]
+    begin: Float[np.ndarray, " e"]
+    """Coordinate of the inner end along the axis."""
+    length: Float[np.ndarray, " e"]
+    """From there to the outer end; may be negative."""
+
+    def at(self, share: Float[np.ndarray, " e"]) -> Float[np.ndarray, "e 3"]:
+        """The points at this share of the way."""
+        points = self.places.copy()
+        points[np.arange(len(points)), self.axis] = self.begin + share * self.length
+        return points
 
 
 def _crossings(
     sampler: Sampler,
-    inner: Float[np.ndarray, "e 3"],
-    outer: Float[np.ndarray, "e 3"],
+    edges: _Edges,
     inner_value: Float[np.ndarray, " e"],
     outer_value: Float[np.ndarray, " e"],
     steps: int,
 ) -> Float[np.ndarray, " e"]:
     """Where the field is zero, as a share of the way from the inner to the outer end."""
     # a: the newest point, b: the last one of the other sign, c: the one before.
-    a, b, a_value, b_value = np.ones(len(inner)), np.zeros(len(inner)), outer_value, inner_value
+    count = len(inner_value)
+    a, b, a_value, b_value = np.ones(count), np.zeros(count), outer_value, inner_value
     share = np.clip(inner_value / (inner_value - outer_value), MARGIN, 1 - MARGIN)
     size = inner_value - outer_value
-    for left in reversed(range(steps if len(inner) else 0)):
-        value = sampler.values(inner + share[:, None] * (outer - inner)).astype(np.float64)
-        sampler.report(1 - (left + 1) / (steps + 1))
+    for left in reversed(range(steps if count else 0)):
+        value = sampler.values(edges.at(share)).astype(np.float64)
         same = (value >= 0) == (a_value >= 0)
         b, b_value, c, c_value = (
             np.where(same, b, a),

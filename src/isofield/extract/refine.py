@@ -23,6 +23,18 @@ _NEIGHBOURS = np.array(list(np.ndindex(3, 3, 3))) - 1
 _BESIDE = np.concatenate([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
 Stage = Callable[[int], None]
 """Told the level that is begun."""
+SEARCHED = 32
+"""Cells along an edge of the grid that is searched for parts."""
+DENSE = 128
+"""Most cells along an edge of a grid that is evaluated everywhere."""
+
+
+def depth(resolution: int, coarse: int | None) -> tuple[int, bool]:
+    """The `levels` of `refine` between `coarse` cells, or about 32 if None, and so many; its `search`."""
+    levels = max(0, round(np.log2(resolution / (coarse or SEARCHED))))
+    while -(-resolution >> levels) > DENSE:
+        levels += 1
+    return levels, coarse is None and resolution >= SEARCHED // 2
 
 
 def refine(sampler: Sampler, levels: int, search: bool = False, stage: Stage | None = None) -> Bricks:
@@ -44,9 +56,7 @@ def refine(sampler: Sampler, levels: int, search: bool = False, stage: Stage | N
     return pyramid.grids[0]
 
 
-def refine_to(
-    sampler: Sampler, levels: int, search: bool, last: int, stage: Stage | None = None
-) -> Pyramid:
+def refine_to(sampler: Sampler, levels: int, search: bool, last: int, stage: Stage | None = None) -> Pyramid:
     """Grids down to the `last` level, known along the surface; as `refine`."""
     top = levels + search
     pyramid = Pyramid(sampler.lattice, top, sampler.closed)

@@ -1,21 +1,148 @@
 """Any function of space -> the mesh of its zero surface, piece by piece, within a given memory.
 
-The pieces of a mesh laid one after the other are the mesh: the same vertices and faces, byte for byte,
-whatever the memory and so the number of pieces.
+The pieces laid one after the other are the mesh that `extract_mesh` makes: the same vertices and faces,
+byte for byte, however many pieces the memory asks for.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+import psutil
 from jaxtyping import Float, Int
 
-from isofield.extract.layers import KEPT, Layers
+from isofield.errors import InputError
+from isofield.extract.bricks import SIDE
 from isofield.extract.lattice import Lattice
+from isofield.extract.layers import Layers
 from isofield.extract.marching import Seam, march
 from isofield.extract.project import place_vertices
-from isofield.extract.refine import refine_to
+from isofield.extract.refine import depth, refine_to
 from isofield.extract.sampler import Sampler, no_surface
-from isofield.geometry import Box, Mesh
+from isofield.extract.stages import Progress, Stages
+from isofield.geometry import Box
 from isofield.ops.query import query
 from isofield.scene import Colour, Inside
+
+PER_BRICK = 24_000
+"""Bytes that a brick of the finest grid takes while its surface is made; measured."""
+BATCHES = 250_000_000
+"""Bytes of temporaries that do not grow with the pieces; measured."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some layers of a mesh."""
+
+    vertices: Float[np.ndarray, "v 3"]
+    colours: Float[np.ndarray, "v 3"] | None
+    """RGB in [0, 1]."""
+    faces: Int[np.ndarray, "f 3"]
+    """Vertices by their number among those of all pieces; they are of this piece or the one before."""
+
+
+def stream_mesh(
+    inside: Inside,
+    box: Box,
+    *,
+    resolution: int,
+    memory: int,
+    coarse: int | None = None,
+    colour: Colour | None = None,
+    project: int = 2,
+    closed: bool = True,
+    progress: Progress | None = None,
+) -> Iterator[Piece]:
+    """Zero surface of `inside` within the box, in the box's frame, along the x axis.
+
+    Arguments are those of `extract_mesh`. There are no normals (six evaluations per vertex), and nothing
+    that needs the whole mesh.
+
+    Args:
+        memory: Bytes that the process may take, all that it holds already included.
+
+    Raises:
+        InputError: The field never crosses zero or is not finite somewhere, or the memory is too little.
+    """
+    levels, search = depth(resolution, coarse)
+    stages = Stages(progress, resolution, project, gradients=False)
+    top = levels + search
+    stages.plan([float((resolution >> top) ** 3), *(4 * stages.crossed / 4**k for k in reversed(range(top)))])
+    sampler = Sampler(inside, Lattice.over(box, resolution, top), closed, stages.report)
+    stages.enter("coarse grid")
+    if not levels:
+        raise InputError(f"{resolution} cells along an edge fit into any memory: extract them at once")
+    pyramid = refine_to(sampler, levels, search, 1, lambda level: stages.enter(f"refining to {-(-resolution >> level)}"))
+    stages.enter(f"refining to {resolution}")
+    layers = Layers(sampler, pyramid, coarsest=levels == 1)
+    parts = partition(layers.counts, memory - BATCHES - psutil.Process().memory_info().rss)
+    layers.settle(parts)
+    if not sampler.low < 0 <= sampler.high:
+        raise InputError(no_surface(sampler))
+    stages.enter("surface")
+    sampler.report = lambda share: None
+    yield from _pieces(sampler, layers, parts, colour, project, stages)
+    stages.enter("done")
+
+
+def partition(counts: Int[np.ndarray, " l"], room: int) -> list[range]:
+    """Layers to work on at a time: as many as fit into so many bytes, those beside them included.
+
+    Raises:
+        InputError: A single one does not.
+    """
+    beside = np.concatenate([[0], counts, [0]])
+    most = PER_BRICK * int((beside[:-2] + beside[1:-1] + beside[2:]).max(initial=0))
+    if most > room:
+        raise InputError(
+            f"the memory is too little for so fine a mesh: {(most - room) / 1e9:.2f} GB are missing;"
+            " give more, or fewer cells"
+        )
+    parts, start = [], 0
+    for end in range(1, len(counts) + 1):
+        bricks = int(beside[start : end + 3].sum())
+        if end == len(counts) or PER_BRICK * bricks > room:
+            parts.append(range(start, end))
+            start = end
+    return parts
+
+
+def _pieces(
+    sampler: Sampler, layers: Layers, parts: list[range], colour: Colour | None, project: int, stages: Stages
+) -> Iterator[Piece]:
+    """The surface of settled layers."""
+    seam, numbers, places = Seam.none(), np.zeros(0, np.int64), np.zeros((0, 3))
+    made = 0
+    for part, grid in zip(parts, layers.grids(parts), strict=True):
+        surface = march(grid, seam)
+        vertices = place_vertices(surface, sampler, project, places)
+        own = made + np.arange(len(vertices))
+        faces = np.concatenate([own, numbers])[surface.faces]
+        seam, rows = surface.seam(part.stop * SIDE - 1)
+        numbers, places = own[rows], vertices[rows]
+        made += len(vertices)
+        yield Piece(vertices, _colours(colour, vertices), faces)
+        stages.report(part.stop / len(layers.layers))
+
+
+def _colours(colour: Colour | None, vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"] | None:
+    if colour is None or not len(vertices):
+        return None
+    return np.clip(query(colour, vertices), 0, 1).astype(np.float64)
+
+
+def bytes_of(text: str) -> int:
+    """How many bytes "2GB", "1.5 GB", "800MB" or "2e9" are.
+
+    Raises:
+        InputError: The text is no size.
+    """
+    units = {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "mib": 2.0**20, "gib": 2.0**30}
+    found = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([a-z]*)\s*", text.lower())
+    try:
+        if found and 0 < (size := float(found[1]) * units[found[2]]) < 1e18:
+            return int(size)
+    except (ValueError, KeyError):
+        pass
+    raise InputError(f"--memory {text} is not a size; give one like 2GB or 800MB")
