@@ -20,7 +20,9 @@ SHAPES = ("sphere", "cube", "torus", "gyroid")
 
 def main() -> int:
     """Exit code; prints one line per shape."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--resolution", type=int, default=2048)
     parser.add_argument("--memory", default="2GB")
     parser.add_argument("--shapes", nargs="+", default=SHAPES, choices=SHAPES)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from isofield.errors import InputError
+from isofield.extract.bricks import Bricks
 from isofield.extract.certified import certified_surface
 from isofield.extract.components import Keep, keep_parts
 from isofield.extract.lattice import Lattice
@@ -170,7 +171,7 @@ class Request:
         )
         stages.enter("coarse grid")
 
-        def finer(level: int) -> None:
+        def finer(level: int, coarse: Bricks) -> None:
             stages.enter(f"refining to {-(-self.resolution >> level)}")
 
         return march(refine(sampler, levels, search, finer)), sampler

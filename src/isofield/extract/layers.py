@@ -12,14 +12,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, UInt32
+from jaxtyping import Bool, Float, Int, Shaped, UInt32
 
-from isofield.extract.bricks import SIDE, Bricks
+from isofield.extract.bricks import SIDE, Bricks, once
 from isofield.extract.predict import Pyramid
 from isofield.extract.refine import evaluate, finer_bricks, suspects, unknown_ends
 from isofield.extract.sampler import Sampler
 
 _OWN = SIDE**3
+
 
 @dataclass
 class Layer:
@@ -46,15 +47,15 @@ class Layers:
         bricks = finer_bricks(coarse)
         bricks = bricks[(bricks * SIDE <= self.cells).all(axis=1)]
         nodes = suspects(coarse, self.cells, coarsest)
-        count = int(self.cells[0] // SIDE + 1)
-        self.layers = [
-            Layer(np.unique(here), np.unique(asked))
-            for here, asked in zip(
-                _by_layer(bricks[:, 0], self.place(bricks), count),
-                _by_layer(nodes[:, 0] // SIDE, self.key(nodes), count),
-                strict=True,
-            )
-        ]
+        nothing = np.zeros(0, np.uint32)
+        self.layers = [Layer(nothing, nothing) for _ in range(self.cells[0] // SIDE + 1)]
+        for layer, here, asked in zip(
+            self.layers,
+            self._split(SIDE * bricks, self.place(bricks)),
+            self._split(nodes, self.key(nodes)),
+            strict=True,
+        ):
+            layer.bricks, layer.asked = once(here), once(asked)
 
     @property
     def counts(self) -> Int[np.ndarray, " l"]:
@@ -103,14 +104,15 @@ class Layers:
         self.pyramid.reserve(0, asked // SIDE)
         beyond = evaluate(self.sampler, self.pyramid, 0, np.concatenate([ends, grid.addresses(asked)]))
         self._keep(grid)
-        for k in np.unique(beyond[:, 0] // SIDE):
-            keys = self.key(beyond[beyond[:, 0] // SIDE == k])
-            self.layers[k].asked = np.union1d(self.layers[k].asked, keys)
+        for layer, keys in zip(self.layers, self._split(beyond, self.key(beyond)), strict=True):
+            layer.asked = once(np.concatenate([layer.asked, keys]))
 
     def _predicted(self, part: range) -> Bricks:
         """The grid of these layers and their neighbours, without what was evaluated."""
         grid = self.pyramid.grids[0] = Bricks(self.cells, part)
-        self.pyramid.reserve(0, np.concatenate([self._bricks(k, self.layers[k].bricks) for k in self._around(part)]))
+        self.pyramid.reserve(
+            0, np.concatenate([self._bricks(k, self.layers[k].bricks) for k in self._around(part)])
+        )
         return grid
 
     def _around(self, part: range) -> range:
@@ -126,26 +128,25 @@ class Layers:
     def _keep(self, grid: Bricks) -> None:
         """Take what the next visit needs from the grid."""
         bricks = grid.corners[1:] // SIDE
+        slots = self._split(SIDE * bricks, np.arange(1, len(grid.corners)))
         for k in self._around(grid.layers):
-            self.layers[k].bricks = np.sort(self.place(bricks[bricks[:, 0] == k]))
-        addresses = np.flatnonzero(grid.known)
-        addresses = addresses[grid.owns(addresses)]
-        nodes = grid.nodes(addresses)
-        evaluated = ~self._known_before(nodes)
-        nodes, values = nodes[evaluated], grid.values[addresses[evaluated]]
-        for k in grid.layers:
-            here = nodes[:, 0] // SIDE == k
             layer = self.layers[k]
-            layer.known, layer.values = self.key(nodes[here]), values[here]
-            layer.asked, layer.is_new = layer.asked[:0], False
+            layer.bricks = np.sort(self.place(bricks[slots[k] - 1]))
+            if k in grid.layers:
+                brick, place = np.nonzero(grid.known.reshape(-1, _OWN)[slots[k]])
+                addresses = slots[k][brick] * _OWN + place
+                nodes = grid.nodes(addresses)
+                evaluated = ~self._known_before(nodes)
+                layer.known, layer.values = self.key(nodes[evaluated]), grid.values[addresses[evaluated]]
+                layer.asked, layer.is_new = layer.asked[:0], False
+
+    def _split(self, nodes: Int[np.ndarray, "n 3"], numbers: Shaped[np.ndarray, " n"]) -> list[np.ndarray]:
+        """What belongs to these nodes, by layer."""
+        layer = (nodes[:, 0] // SIDE).astype(np.int16)  # short numbers sort fast
+        order = np.argsort(layer, kind="stable")
+        return np.split(numbers[order], np.searchsorted(layer[order], np.arange(1, len(self.layers))))
 
     def _known_before(self, nodes: Int[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:
         """Which nodes the coarser grid knows."""
         coarse = self.pyramid.grids[1]
         return (nodes % 2 == 0).all(axis=1) & coarse.known[coarse.addresses(nodes >> 1)]
-
-
-def _by_layer(layer: Int[np.ndarray, " n"], numbers: UInt32[np.ndarray, " n"], count: int) -> list[np.ndarray]:
-    """Numbers of each layer."""
-    order = np.argsort(layer, kind="stable")
-    return np.split(numbers[order], np.searchsorted(layer[order], np.arange(1, count)))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from isofield.extract.bricks import BATCH, SIDE, Bricks
+from isofield.extract.bricks import BATCH, SIDE, Bricks, once
 from isofield.extract.lattice import Lattice
 
 _HALF = SIDE // 2
@@ -43,7 +43,7 @@ class Pyramid:
 def distinct(bricks: Int[np.ndarray, "n 3"], grid: Bricks) -> Int[np.ndarray, "m 3"]:
     """Each brick once, in raster order."""
     shape = grid.directory.shape
-    keys = np.unique(np.ravel_multi_index(tuple((bricks - grid.origin).T), shape))
+    keys = once(np.ravel_multi_index(tuple((bricks - grid.origin).T), shape))
     return np.stack(np.unravel_index(keys, shape), axis=1) + grid.origin
 
 

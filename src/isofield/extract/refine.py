@@ -14,15 +14,18 @@ import numpy as np
 from jaxtyping import Int
 
 from isofield.errors import InputError
-from isofield.extract.bricks import INSIDE, OUTSIDE, SIDE, Bricks, codes_of, corner_or
+from isofield.extract.bricks import INSIDE, OUTSIDE, SIDE, Bricks, codes_of, corner_or, once
 from isofield.extract.predict import Pyramid
 from isofield.extract.sampler import Sampler, no_surface
 from isofield.extract.search import doubtful, promising
 
-_NEIGHBOURS = np.array(list(np.ndindex(3, 3, 3))) - 1
+_AROUND = 2 * np.array(list(np.ndindex(2, 2, 2))) - 1
+"""To the farthest of a node's 26 neighbours; the others are in bricks of one of these."""
 _BESIDE = np.concatenate([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
-Stage = Callable[[int], None]
-"""Told the level that is begun."""
+SLICE = 65_536
+"""Nodes whose neighbours are looked at together; bounds the temporaries."""
+Stage = Callable[[int, Bricks], None]
+"""Told the level that is begun, and the coarser grid."""
 SEARCHED = 32
 """Cells along an edge of the grid that is searched for parts."""
 DENSE = 128
@@ -45,7 +48,7 @@ def refine(sampler: Sampler, levels: int, search: bool = False, stage: Stage | N
         levels: How often the grid that is searched for parts is refined.
         search: Evaluate the grid of half as many cells everywhere, and of the searched one only nodes
             where the steepest slope seen could lead to another sign. Otherwise evaluate all of it.
-        stage: Told the level that is begun.
+        stage: Told the level that is begun, and the coarser grid.
 
     Raises:
         InputError: The field is not finite, or never crosses zero.
@@ -65,7 +68,7 @@ def refine_to(sampler: Sampler, levels: int, search: bool, last: int, stage: Sta
     sampler.fill(grid, _nodes_of(grid), top)
     for level in reversed(range(last, top)):
         if stage:
-            stage(level)
+            stage(level, grid)
         coarse, grid = grid, pyramid.grids[level]
         if level >= levels:
             pyramid.reserve(level, _all_bricks(grid))
@@ -123,7 +126,7 @@ def evaluate(
     grid = pyramid.grids[level]
     beyond = [np.zeros((0, 3), np.int64)]
     while True:
-        addresses = np.unique(addresses[~grid.known[addresses]])
+        addresses = once(addresses[~grid.known[addresses]])
         own = grid.owns(addresses)
         beyond.append(grid.nodes(addresses[~own]))
         addresses = addresses[own]
@@ -132,12 +135,20 @@ def evaluate(
         predicted = grid.values[addresses] >= 0
         sampler.fill(grid, addresses, level)
         wrong = addresses[(grid.values[addresses] >= 0) != predicted]
-        nodes = grid.nodes(wrong)
-        pyramid.reserve(level, (nodes[:, None] + _NEIGHBOURS).reshape(-1, 3) // SIDE)
-        beside = grid.addresses(nodes[:, None] + _BESIDE)
-        values = grid.values[beside]
-        differs = (values >= 0) != (grid.values[wrong] >= 0)[:, None]
-        addresses = beside[differs & ~np.isnan(values)]
+        parts = [wrong[start : start + SLICE] for start in range(0, max(len(wrong), 1), SLICE)]
+        addresses = np.concatenate([_led_to(pyramid, level, part) for part in parts])
+
+
+def _led_to(pyramid: Pyramid, level: int, wrong: Int[np.ndarray, " n"]) -> Int[np.ndarray, " m"]:
+    """Neighbours of these nodes on the other side of the surface, after making room around."""
+    grid = pyramid.grids[level]
+    nodes = grid.nodes(wrong)
+    corners = nodes[:, None] + _AROUND
+    pyramid.reserve(level, corners.reshape(-1, 3) // SIDE)
+    beside = grid.addresses(nodes[:, None] + _BESIDE)
+    values = grid.values[beside]
+    differs = (values >= 0) != (grid.values[wrong] >= 0)[:, None]
+    return beside[differs & ~np.isnan(values)]
 
 
 def unknown_ends(grid: Bricks) -> Int[np.ndarray, " n"]:

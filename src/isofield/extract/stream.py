@@ -13,7 +13,7 @@ import psutil
 from jaxtyping import Float, Int
 
 from isofield.errors import InputError
-from isofield.extract.bricks import SIDE
+from isofield.extract.bricks import SIDE, Bricks
 from isofield.extract.lattice import Lattice
 from isofield.extract.layers import Layers
 from isofield.extract.marching import Seam, march
@@ -25,9 +25,13 @@ from isofield.geometry import Box
 from isofield.ops.query import query
 from isofield.scene import Colour, Inside
 
-PER_BRICK = 24_000
+WHOLE = 6_000
+"""Bytes that a brick of a level that is refined at once takes at most; measured."""
+PER_BRICK = 18_000
 """Bytes that a brick of the finest grid takes while its surface is made; measured."""
-BATCHES = 250_000_000
+KEPT = 1_000
+"""Bytes that are kept of a brick between visits; measured."""
+BATCHES = 150_000_000
 """Bytes of temporaries that do not grow with the pieces; measured."""
 
 
@@ -66,17 +70,24 @@ def stream_mesh(
         InputError: The field never crosses zero or is not finite somewhere, or the memory is too little.
     """
     levels, search = depth(resolution, coarse)
-    stages = Stages(progress, resolution, project, gradients=False)
+    if not levels:
+        raise InputError(f"{resolution} cells along an edge fit into any memory: leave the memory out")
     top = levels + search
+    stages = Stages(progress, resolution, project, gradients=False)
     stages.plan([float((resolution >> top) ** 3), *(4 * stages.crossed / 4**k for k in reversed(range(top)))])
     sampler = Sampler(inside, Lattice.over(box, resolution, top), closed, stages.report)
     stages.enter("coarse grid")
-    if not levels:
-        raise InputError(f"{resolution} cells along an edge fit into any memory: extract them at once")
-    pyramid = refine_to(sampler, levels, search, 1, lambda level: stages.enter(f"refining to {-(-resolution >> level)}"))
+
+    def finer(level: int, coarse: Bricks) -> None:
+        missing = 4 * len(coarse.corners) * WHOLE - _room(memory)
+        if missing > 0:
+            raise InputError(_too_little(missing))
+        stages.enter(f"refining to {-(-resolution >> level)}")
+
+    pyramid = refine_to(sampler, levels, search, 1, finer)
     stages.enter(f"refining to {resolution}")
     layers = Layers(sampler, pyramid, coarsest=levels == 1)
-    parts = partition(layers.counts, memory - BATCHES - psutil.Process().memory_info().rss)
+    parts = partition(layers.counts, _room(memory))
     layers.settle(parts)
     if not sampler.low < 0 <= sampler.high:
         raise InputError(no_surface(sampler))
@@ -86,6 +97,11 @@ def stream_mesh(
     stages.enter("done")
 
 
+def _room(memory: int) -> int:
+    """Bytes that the process may still take."""
+    return memory - BATCHES - psutil.Process().memory_info().rss
+
+
 def partition(counts: Int[np.ndarray, " l"], room: int) -> list[range]:
     """Layers to work on at a time: as many as fit into so many bytes, those beside them included.
 
@@ -93,12 +109,10 @@ def partition(counts: Int[np.ndarray, " l"], room: int) -> list[range]:
         InputError: A single one does not.
     """
     beside = np.concatenate([[0], counts, [0]])
-    most = PER_BRICK * int((beside[:-2] + beside[1:-1] + beside[2:]).max(initial=0))
-    if most > room:
-        raise InputError(
-            f"the memory is too little for so fine a mesh: {(most - room) / 1e9:.2f} GB are missing;"
-            " give more, or fewer cells"
-        )
+    room -= KEPT * int(counts.sum())
+    least = PER_BRICK * int((beside[:-2] + beside[1:-1] + beside[2:]).max(initial=0))
+    if least > room:
+        raise InputError(_too_little(least - room))
     parts, start = [], 0
     for end in range(1, len(counts) + 1):
         bricks = int(beside[start : end + 3].sum())
@@ -106,6 +120,13 @@ def partition(counts: Int[np.ndarray, " l"], room: int) -> list[range]:
             parts.append(range(start, end))
             start = end
     return parts
+
+
+def _too_little(missing: int) -> str:
+    return (
+        f"the memory is too little for so fine a mesh: about {missing / 1e9 + 0.01:.2f} GB are missing;"
+        " give more, or fewer cells"
+    )
 
 
 def _pieces(
