@@ -8,7 +8,6 @@ process ever held and the seconds. A cube is the worst case of its size: whole s
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -75,9 +74,15 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
         "faces": ply.faces,
         "pieces": pieces,
         "seconds": round(time.perf_counter() - began, 1),
-        "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9, 3),
+        "peak_gb": round(peak() / 1e9, 3),
         "file_gb": round(size / 1e9, 3),
     }
+
+
+def peak() -> int:
+    """Bytes of memory that this process held at most (Linux)."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
 def field(shape: str):
