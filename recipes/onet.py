@@ -3,7 +3,7 @@
     python recipes/onet.py points|image|generative [--data datasets/furniture] [--run runs/onet_points]
 
 points       300 noisy points -> shape, all furniture
-image        a picture of 112 x 112 pixels -> shape, all furniture
+image        a picture of 96 x 96 pixels -> shape, all furniture
 generative   nothing -> chairs and tables
 
 Running it again goes on where it stopped. The weights that the validation found best are written, in half
@@ -45,18 +45,11 @@ RECIPES = {
         chooses_level=False,
     ),
     "image": Recipe(
-        3200,
-        {"sees": "image", "code_size": 64, "encoder_width": 24, "field_width": 128, "field_blocks": 3}
-        | {
-            "points": 384,
-            "image_size": 112,
-            "mirror": True,
-            "crop": 0.45,
-            "vary": 1.0,
-            "dropout": 0.3,
-            "held": 80,
-        },
-        weight_decay=0.2,
+        2400,
+        {"sees": "image", "code_size": 128, "encoder_width": 24, "field_width": 128, "field_blocks": 3}
+        | {"points": 320, "image_size": 96, "mirror": True, "crop": 0.6, "vary": 0.5, "dropout": 0.1}
+        | {"held": 80},
+        weight_decay=0.05,
     ),
     "generative": Recipe(
         6000,
@@ -92,7 +85,7 @@ def words(args: argparse.Namespace, recipe: Recipe) -> list[str]:
         *["train", "onet", str(args.data), "-o", str(args.run), *chosen],
         *["--steps", str(args.steps), "--batch-size", str(recipe.batch_size)],
         *["--learning-rate", str(recipe.learning_rate), "--weight-decay", str(recipe.weight_decay)],
-        *["--ema", "None", "--preview-every", "None", "--validate-every", "250"],
+        *["--ema", "None", "--preview-every", "None", "--validate-every", "300"],
         *["--threads", str(args.threads), "--save-minutes", "5"],
     ]
 
