@@ -52,9 +52,11 @@ RECIPES = {
         weight_decay=0.05,
     ),
     "generative": Recipe(
-        6000,
-        {"sees": "nothing", "code_size": 0, "latent_size": 64, "field": "simple", "field_width": 128}
-        | {"points": 1024, "mirror": True, "only": "chair,armchair,table"},
+        2600,
+        {"sees": "nothing", "code_size": 0, "latent_size": 16, "field": "simple", "field_width": 128}
+        | {"field_blocks": 4, "points": 512, "mirror": True, "only": "chair,armchair,table"},
+        learning_rate=2e-3,
+        kept="weights.safetensors",
     ),
 }
 

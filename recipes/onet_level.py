@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from isofield.data.occupancy import Known
+from isofield.data.occupancy import Known, rows
 from isofield.metrics import iou
 from isofield.ops.query import query
+from isofield.scene import Scene
 
 LEVELS = tuple(round(0.04 + 0.02 * step, 2) for step in range(24))
 EVERY = 10**6
@@ -37,10 +38,19 @@ def held(system: Any, data: Path) -> list[Known]:
 @torch.no_grad()
 def ious(system: Any, known: Known) -> list[float]:
     """IoU of one model at every level."""
-    scene = system.reconstruct(known.observation)
+    scene = reconstructed(system, known)
     local = scene.world_from_scene.inverse().apply(known.points)
     logits = query(scene.inside, local) + logit(system.config.threshold)
     return [iou(logits > logit(level), known.inside) for level in LEVELS]
+
+
+def reconstructed(system: Any, known: Known) -> Scene:
+    """What the network makes of its observation; without one, of what it knows of the shape's points."""
+    if system.wants is not None:
+        return system.reconstruct(known.observation)
+    few = slice(system.config.points)
+    z = system.posterior_mean(rows(known.points[few]), rows(known.inside[few]))
+    return system.scene(system.condition(None, z))
 
 
 def logit(level: float) -> float:

@@ -29,7 +29,7 @@ def recipes(monkeypatch):
 class Slope:
     """Thinks that the probability of being inside falls from 1 to 0 between x = 0 and x = 1."""
 
-    config = SMALL
+    config, wants = SMALL, PointCloud
 
     def reconstruct(self, observation):
         def inside(points):
