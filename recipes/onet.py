@@ -100,6 +100,9 @@ def ship(args: argparse.Namespace, recipe: Recipe) -> int:
         return 130  # stopped by hand: the same command goes on
     learned = load_weights(args.run / recipe.kept)
     config = learned.config | (level(args, recipe) if recipe.chooses_level else {})
+    if config["sees"] == "nothing" and (bare := bare_draws(args, recipe, config["threshold"])):
+        print(f"draws {bare} of the first 8 are empty: what was learned stays in {args.run}, nothing ships")
+        return 0
     half = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in learned.tensors.items()
@@ -108,6 +111,15 @@ def ship(args: argparse.Namespace, recipe: Recipe) -> int:
     save_weights(path, learned.system, config, half)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def bare_draws(args: argparse.Namespace, recipe: Recipe, level: float) -> list[int]:
+    """Which of the first draws of a generative network are empty."""
+    from onet_level import empty_draws
+
+    from isofield.systems.stored import load_system
+
+    return empty_draws(load_system(args.run / recipe.kept), level)
 
 
 def steps_of(run: Path) -> int:

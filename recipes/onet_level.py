@@ -13,6 +13,7 @@ import torch
 
 from isofield.data.occupancy import Known, rows
 from isofield.metrics import iou
+from isofield.metrics.baselines import grid_points
 from isofield.ops.query import query
 from isofield.scene import Scene
 
@@ -51,6 +52,18 @@ def reconstructed(system: Any, known: Known) -> Scene:
     few = slice(system.config.points)
     z = system.posterior_mean(rows(known.points[few]), rows(known.inside[few]))
     return system.scene(system.condition(None, z))
+
+
+@torch.no_grad()
+def empty_draws(system: Any, level: float, count: int = 8) -> list[int]:
+    """Which of the first draws have no point of a grid inside at that level."""
+    places, bare = grid_points(), []
+    for seed in range(count):
+        scene = system.scene(system.condition(None, system.draw([0, seed])))
+        logits = query(scene.inside, places) + logit(system.config.threshold)
+        if logits.max() <= logit(level):
+            bare.append(seed)
+    return bare
 
 
 def logit(level: float) -> float:

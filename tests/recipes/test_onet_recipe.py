@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,4 +83,21 @@ def test_a_training_that_was_stopped_ships_nothing(finished):
 
     finished.steps = 11
     assert onet.ship(finished, onet.RECIPES["points"]) != 0
+    assert not list((finished.run / "shipped").iterdir())
+
+
+def test_draws_that_are_empty_are_told_and_do_not_ship(finished, monkeypatch, capsys):
+    import onet
+    import onet_level
+
+    config = replace(SMALL, sees="nothing", code_size=0, latent_size=4, field="simple")
+    torch.manual_seed(0)
+    system = ONet(config).eval()
+    save_weights(finished.run / "best.safetensors", "onet", config, system.state_dict())
+    assert onet_level.empty_draws(system, 0.01) == []
+    assert onet_level.empty_draws(system, 0.99) == list(range(8))
+    monkeypatch.setattr(onet_level, "chosen_level", lambda system, data: (0.99, {}))
+    finished.kind = "generative"
+    assert onet.ship(finished, onet.Recipe(10, {})) == 0
+    assert "draws [0, 1, 2, 3, 4, 5, 6, 7] of the first 8 are empty" in capsys.readouterr().out
     assert not list((finished.run / "shipped").iterdir())
