@@ -11,6 +11,10 @@ ROUND = 0.01
 """Eigenvalues of a quadric below this share of its largest are curvature or noise, not edges."""
 MARGIN = 1e-3
 """Part of a cell that its vertices keep away from other cells, so that no two coincide."""
+SWEEPS = 5
+"""Over the coordinates of vertices whose best place is outside their cell."""
+FIRM = 1e-3
+"""How much a quadric pulls towards the mean there in all directions."""
 REACH = 1 / 16
 """Half the way of a difference, in cells: near a sharp edge longer ones would see its other side."""
 BATCH = 65_536
@@ -47,11 +51,16 @@ def placed(
     height = (normals * (crossings - mean[vertex])).sum(axis=1)
     right = np.stack([total(normals[:, k] * height) for k in range(3)], axis=1)
     quadric = np.stack([total(normals[:, i] * normals[:, j]) for i in range(3) for j in range(3)], axis=1)
-    vertices = mean + _solved(quadric.reshape(-1, 3, 3), right)
+    quadric = quadric.reshape(-1, 3, 3)
     low, high = lattice.positions(home), lattice.positions(home + 1)
-    # Caps may lie on the border of the box, where no cell follows.
     keep = MARGIN * (high - low)
-    return np.clip(vertices, low + keep * (home > 0), high - keep * (home + 1 < lattice.cells))
+    low = low + keep * (home > 0) - mean  # caps may lie on the border of the box, where no cell follows
+    high = high - keep * (home + 1 < lattice.cells) - mean
+    free = _solved(quadric, right)
+    vertices = np.clip(free, low, high)
+    out = np.flatnonzero((vertices != free).any(axis=1))
+    vertices[out] = _within(vertices[out], quadric[out], right[out], low[out], high[out])
+    return mean + vertices
 
 
 def _solved(quadric: Float[np.ndarray, "v 3 3"], right: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
@@ -60,6 +69,26 @@ def _solved(quadric: Float[np.ndarray, "v 3 3"], right: Float[np.ndarray, "v 3"]
     sure = values > np.maximum(ROUND * values[:, -1:], np.finfo(float).tiny)
     along = np.einsum("vij,vi->vj", vectors, right) * sure / np.where(sure, values, 1)
     return np.einsum("vij,vj->vi", vectors, along)
+
+
+def _within(
+    places: Float[np.ndarray, "n 3"],
+    quadric: Float[np.ndarray, "n 3 3"],
+    right: Float[np.ndarray, "n 3"],
+    low: Float[np.ndarray, "n 3"],
+    high: Float[np.ndarray, "n 3"],
+) -> Float[np.ndarray, "n 3"]:
+    """Places improved within their bounds, one coordinate after the other.
+
+    A point that was brought back from outside has left the planes that it was on.
+    """
+    places = places.copy()
+    firm = quadric + FIRM * np.trace(quadric, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+    for axis in (0, 1, 2) * SWEEPS:
+        pull = right[:, axis] - (firm[:, axis] * places).sum(axis=1)
+        stiffness = np.maximum(firm[:, axis, axis], np.finfo(float).tiny)
+        places[:, axis] = np.clip(places[:, axis] + pull / stiffness, low[:, axis], high[:, axis])
+    return places
 
 
 def gradients_at(points: Float[np.ndarray, "n 3"], sampler: Sampler) -> Float[np.ndarray, "n 3"]:
