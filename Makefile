@@ -68,6 +68,7 @@ data: $(READY)
 
 weights: $(READY) data
 	$(PY) recipes/weights.py
+	for kind in points image generative; do $(PY) recipes/onet.py $$kind || exit; done
 
 clean:
 	rm -rf out site .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

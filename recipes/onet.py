@@ -3,15 +3,17 @@
     python recipes/onet.py points|image|generative [--data datasets/furniture] [--run runs/onet_points]
 
 points       300 noisy points -> shape, all furniture
-image        a picture of 112 x 112 pixels -> shape, all furniture
+image        a picture of 96 x 96 pixels -> shape, all furniture
 generative   nothing -> chairs and tables
 
-Running it again goes on where it stopped. What is learned is written, in half precision, to
+Running it again goes on where it stopped. The weights that the validation found best are written, in half
+precision and with the level of their surface chosen on the validation part, to
 src/isofield/weights/onet_*.safetensors. Networks are smaller than the paper's: so many models of so
 few kinds do not fill its 6 to 14 million numbers, and weights in the package stay small.
 """
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,22 +31,32 @@ class Recipe:
     batch_size: int = 16
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
+    kept: str = "best.safetensors"
+    """Which file of the run ships."""
+    chooses_level: bool = True
+    """Whether the validation part chooses the level of the surface, instead of the papers' 0.2."""
 
 
 RECIPES = {
     "points": Recipe(
-        5000, {"code_size": 256, "encoder_width": 128, "field_width": 128, "points": 512, "mirror": True}
+        5000,
+        {"code_size": 256, "encoder_width": 128, "field_width": 128, "points": 512, "mirror": True},
+        kept="weights.safetensors",
+        chooses_level=False,
     ),
     "image": Recipe(
-        3200,
-        {"sees": "image", "code_size": 64, "encoder_width": 24, "field_width": 128, "field_blocks": 3}
-        | {"points": 384, "image_size": 112, "mirror": True, "crop": 0.45, "vary": 1.0, "dropout": 0.3, "held": 80},
-        weight_decay=0.2,
+        2400,
+        {"sees": "image", "code_size": 128, "encoder_width": 24, "field_width": 128, "field_blocks": 3}
+        | {"points": 320, "image_size": 96, "mirror": True, "crop": 0.6, "vary": 0.5, "dropout": 0.1}
+        | {"held": 80},
+        weight_decay=0.05,
     ),
     "generative": Recipe(
-        6000,
-        {"sees": "nothing", "code_size": 0, "latent_size": 64, "field": "simple", "field_width": 128}
-        | {"points": 1024, "mirror": True, "only": "chair,armchair,table"},
+        2600,
+        {"sees": "nothing", "code_size": 0, "latent_size": 16, "field": "simple", "field_width": 128}
+        | {"field_blocks": 4, "points": 512, "mirror": True, "only": "chair,armchair,table"},
+        learning_rate=2e-3,
+        kept="weights.safetensors",
     ),
 }
 
@@ -63,7 +75,9 @@ def main() -> int:
     args.run = args.run or ROOT / "runs" / f"onet_{args.kind}"
     from isofield.cli import main as isofield
 
-    return isofield(words(args, RECIPES[args.kind])) or ship(args)
+    recipe = RECIPES[args.kind]
+    args.steps = args.steps or recipe.steps
+    return isofield(words(args, recipe)) or ship(args, recipe)
 
 
 def words(args: argparse.Namespace, recipe: Recipe) -> list[str]:
@@ -71,26 +85,58 @@ def words(args: argparse.Namespace, recipe: Recipe) -> list[str]:
     chosen = [f"--set={key}={value}" for key, value in recipe.config.items()]
     return [
         *["train", "onet", str(args.data), "-o", str(args.run), *chosen],
-        *["--steps", str(args.steps or recipe.steps), "--batch-size", str(recipe.batch_size)],
+        *["--steps", str(args.steps), "--batch-size", str(recipe.batch_size)],
         *["--learning-rate", str(recipe.learning_rate), "--weight-decay", str(recipe.weight_decay)],
-        *["--ema", "None", "--preview-every", "None", "--validate-every", "250"],
+        *["--ema", "None", "--preview-every", "None", "--validate-every", "300"],
         *["--threads", str(args.threads), "--save-minutes", "5"],
     ]
 
 
-def ship(args: argparse.Namespace) -> int:
+def ship(args: argparse.Namespace, recipe: Recipe) -> int:
     """Write what was learned in half precision to where `reconstruct` finds it."""
     from isofield.training.weights import load_weights, save_weights
 
-    learned = load_weights(args.run / "weights.safetensors")
+    if steps_of(args.run) < args.steps:
+        return 130  # stopped by hand: the same command goes on
+    learned = load_weights(args.run / recipe.kept)
+    config = learned.config | (level(args, recipe) if recipe.chooses_level else {})
+    if config["sees"] == "nothing" and (bare := bare_draws(args, recipe, config["threshold"])):
+        print(f"draws {bare} of the first 8 are empty: what was learned stays in {args.run}, nothing ships")
+        return 0
     half = {
         name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in learned.tensors.items()
     }
     path = WEIGHTS / f"onet_{args.kind}.safetensors"
-    save_weights(path, learned.system, learned.config, half)
+    save_weights(path, learned.system, config, half)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def bare_draws(args: argparse.Namespace, recipe: Recipe, level: float) -> list[int]:
+    """Which of the first draws of a generative network are empty."""
+    from onet_level import empty_draws
+
+    from isofield.systems.stored import load_system
+
+    return empty_draws(load_system(args.run / recipe.kept), level)
+
+
+def steps_of(run: Path) -> int:
+    """Steps that the run made."""
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return max((json.loads(line)["step"] for line in lines), default=0)
+
+
+def level(args: argparse.Namespace, recipe: Recipe) -> dict[str, float]:
+    """The config's threshold, chosen on the validation part."""
+    from onet_level import chosen_level
+
+    from isofield.systems.stored import load_system
+
+    best, means = chosen_level(load_system(args.run / recipe.kept), args.data)
+    print("level  mean IoU\n" + "\n".join(f"{level:5.2f}  {mean:.4f}" for level, mean in means.items()))
+    return {"threshold": best}
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ MIRROR = np.array([-1.0, 1.0, 1.0])
 TRIED = 4
 """Training shapes that overlap most on the grid, of which the oracle takes the best on the test's points."""
 DRAWS = 4
-"""Noisy clouds of each training shape that retrieval may find; of pictures it may find all."""
+"""Noisy clouds of each training shape that retrieval may find."""
+EVERY_VIEW = 4
+"""Of the pictures of a training shape retrieval may find every so many."""
 
 Row = dict[str, Any]
 
@@ -109,9 +111,9 @@ def seen(item: Item, system: Any, number: int = 0, mirror: bool = False) -> Poin
     return PointCloud(cloud.points * MIRROR) if mirror else cloud
 
 
-def looks(item: Item, system: Any) -> int:
-    """How many observations of a training shape retrieval may find."""
-    return item.views() if system.wants is Photo else DRAWS
+def looks(item: Item, system: Any) -> range:
+    """Which observations of a training shape retrieval may find."""
+    return range(0, item.views(), EVERY_VIEW) if system.wants is Photo else range(DRAWS)
 
 
 def retrieval(system: Any, library: Library) -> Callable[[Item], int]:
@@ -120,7 +122,7 @@ def retrieval(system: Any, library: Library) -> Callable[[Item], int]:
     for number in range(len(library.bits)):
         item = library.items[number % len(library.items)]
         turned = number >= len(library.items)
-        views = [seen(item, system, look, turned) for look in range(looks(item, system))]
+        views = [seen(item, system, look, turned) for look in looks(item, system)]
         rows.append(codes(system, views))
         owners += [number] * len(views)
     known = np.concatenate(rows)

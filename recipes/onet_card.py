@@ -83,7 +83,14 @@ def training(run: Path) -> dict[str, Any]:
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     kept = ("batch_size", "learning_rate", "weight_decay", "schedule", "warmup")
     steps = max((line["step"] for line in lines if "step" in line), default=0)
-    return {"steps": steps, **{name: options[name] for name in kept}}
+    best = best_step(lines) if (run / "best.safetensors").exists() else None
+    return {"steps": steps, "best": best, **{name: options[name] for name in kept}}
+
+
+def best_step(lines: list[dict[str, Any]]) -> int | None:
+    """The step of the first validation that no other surpassed, by IoU or the bound."""
+    measured = [line for line in lines if line.get("kind") == "validation" and line.keys() & {"iou", "bound"}]
+    return max(measured, key=lambda line: line.get("iou", line.get("bound")), default={}).get("step")
 
 
 def licences(data: Path) -> dict[str, Any]:
@@ -131,7 +138,13 @@ def compared(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         for name, other in rows.items()
         if name != "network"
     }
-    return {"means": {name: summary(part) for name, part in rows.items()}, "better": better, "rows": rows}
+    bare = sum(row.get("chamfer_l1") is None for row in rows["network"])
+    return {
+        "means": {name: summary(part) for name, part in rows.items()},
+        "better": better,
+        "without_surface": bare,
+        "rows": rows,
+    }
 
 
 def evaluated(args: argparse.Namespace, system: str, weights: Path | None) -> list[dict[str, Any]]:

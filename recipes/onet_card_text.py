@@ -9,6 +9,7 @@ TITLES = {
     "image": "Occupancy network from one picture",
     "generative": "Occupancy network that draws chairs and tables",
 }
+PAPERS_LEVEL = 0.2
 LABELS = {
     "network": "this network",
     "retrieval": "nearest training shape, by the encoder's code",
@@ -68,8 +69,27 @@ def training(card: Card) -> str:
         {made["steps"]:,} steps of {made["batch_size"]} objects with {c["points"]:,} labelled points
         each{mirror}; AdamW, learning rate {made["learning_rate"]:g} ({made["schedule"]}, {made["warmup"]}
         steps of warm-up), weight decay {made["weight_decay"]:g}. The official training takes batches of 64
-        objects with 2,048 points and goes on until validation stops improving. Weights are kept in half
-        precision. `recipes/onet.py` repeats the training, `recipes/onet_card.py` makes the numbers below.""")
+        objects with 2,048 points and goes on until validation stops improving. {regularised(c)}
+        {chosen(card)} Weights are kept in half precision. `recipes/onet.py` repeats the training,
+        `recipes/onet_card.py` makes the numbers below.""")
+
+
+def regularised(config: Card) -> str:
+    """What keeps the network from learning pictures by heart."""
+    if config["sees"] != "image":
+        return ""
+    area, without = 100 * config["crop"], 100 * config["dropout"]
+    return f"""Pictures are shown with other light, colours and frames (strength {config["vary"]:g}, down to
+        {area:.0f} % of the area), and the code is made without {without:.0f} % of the encoder's
+        features."""
+
+
+def chosen(card: Card) -> str:
+    """What the validation part decided."""
+    best, level = card["training"].get("best"), card["config"]["threshold"]
+    told = [] if best is None else [f"that the weights of step {best:,} ship"]
+    told += [] if level == PAPERS_LEVEL else [f"that the surface lies at a probability of {level:g}"]
+    return f"The validation part decided {' and '.join(told)}." if told else ""
 
 
 def numbers(kind: str, card: Card) -> str:
@@ -79,13 +99,19 @@ def numbers(kind: str, card: Card) -> str:
         {card["test"]} test models, {observed} each, by the protocol of the paper
         (`isofield evaluate --protocol onet`): means of each category, then over the categories. `IoU over
         models` weighs every model the same. Distances of training shapes are those of their stored
-        clouds. Retrieval and oracle choose among {card["candidates"]:,} shapes,
+        clouds. {bare(card)} Retrieval and oracle choose among {card["candidates"]:,} shapes,
         mirror images {"included" if card["config"]["mirror"] else "not included"}.""")
     head = (
         "| answer | IoU | IoU over models | Chamfer-L1 x 10 | normal consistency |\n|---|---|---|---|---|\n"
     )
     lines = "".join(answer(LABELS[name], means) for name, means in card["means"].items())
     return f"## Held-out numbers\n\n{intro}\n\n{head}{lines}".rstrip()
+
+
+def bare(card: Card) -> str:
+    """On how many models the network finds nothing."""
+    count = card["without_surface"]
+    return f"The network finds no surface on {count} of them: IoU 0, no distance." if count else ""
 
 
 def answer(label: str, means: Card) -> str:

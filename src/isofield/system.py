@@ -21,6 +21,11 @@ class System(nn.Module):
         """The record of `isofield.observation` that `reconstruct` reads; None if there is none."""
         return PointCloud
 
+    @property
+    def judged_by(self) -> str:
+        """Measure of the validation, the larger the better, that tells which weights were the best."""
+        return "iou"
+
     def reconstruct(self, observation: Any) -> Scene:
         """What the observation shows, as functions of space.
 

@@ -133,3 +133,14 @@ def test_models_are_chosen_by_what_they_are_called(root):
     (root / "manifest.json").unlink()
     with pytest.raises(InputError, match="no manifest"):
         chosen(root, models, ["table"])
+
+
+def test_varied_pictures_differ_from_step_to_step_alone(root):
+    def make(vary):
+        return PhotoSource.of(root, seed=1, size=4, cloud_size=0, image_size=20, crop=0.45, vary=vary)
+
+    first = make(1.0).batch(3, 0, 1).images.numpy()
+    assert (first == make(1.0).batch(3, 0, 1).images.numpy()).all()
+    assert np.abs(first - make(0.0).batch(3, 0, 1).images.numpy()).max() > 0.1
+    (measured,), (plain,) = make(1.0).held_out(), make(0.0).held_out()
+    assert (measured.observation.image == plain.observation.image).all()

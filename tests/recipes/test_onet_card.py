@@ -98,6 +98,7 @@ def test_a_network_that_learned_nothing_does_not_beat_retrieval(tmp_path, datase
     assert card["means"]["mean_of_category"] == card["means"]["mean_shape"]
     assert "**does not beat** looking up the nearest training shape" in text
     assert "1,250 steps of 4 objects" in text
+    assert "The validation part decided" not in text
     assert "- 7 models: Public domain" in text
     assert "| nearest training shape, by the encoder's code | 0." in text
 
@@ -117,6 +118,20 @@ def test_the_generative_network_is_measured_without_observation(tmp_path, datase
     assert 0 < card["means"]["autoencoded"]["mean_over_objects"]["iou"] < 0.3
     assert card["samples"]["held_to_training"]["least"] > 0.6
     assert "**does not beat** the best of 4 training shapes" in text
+
+
+def test_what_validation_decided_is_told(tmp_path):
+    from onet_card import best_step
+    from onet_card_text import chosen
+
+    lines = [{"kind": "validation", "step": step, "iou": iou} for step, iou in ((1, 0.1), (2, 0.3), (3, 0.3))]
+    assert best_step([*lines, {"kind": "train", "step": 4, "loss": 9.0}]) == 2
+    assert best_step([]) is None
+    card = {"training": {"best": 2000}, "config": {"threshold": 0.14}}
+    assert chosen(card) == (
+        "The validation part decided that the weights of step 2,000 ship"
+        " and that the surface lies at a probability of 0.14."
+    )
 
 
 def test_grids_are_computed_once(tmp_path, dataset, monkeypatch):

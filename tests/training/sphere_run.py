@@ -36,6 +36,11 @@ class Ball(System):
             nn.Linear(width, 1),
         )
 
+    @property
+    def judged_by(self) -> str:
+        """What `BallPoints` measures."""
+        return "accuracy"
+
     def losses(self, batch: Any) -> dict[str, Tensor]:
         points, inside = batch
         return {"occupancy": binary_cross_entropy_with_logits(self.layers(points)[:, 0], inside)}

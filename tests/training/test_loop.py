@@ -106,7 +106,8 @@ def test_resumes_exactly_after_sigkill(one_thread, tmp_path):
     end = subprocess.run(command("killed"), env=one_thread, check=True, capture_output=True, text=True)
     assert "resuming after step" in end.stderr
     whole, killed = (tmp_path / name for name in ("whole", "killed"))
-    assert (killed / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    for file in ("weights.safetensors", "best.safetensors"):
+        assert (killed / file).read_bytes() == (whole / file).read_bytes()
     assert (killed / "metrics.jsonl").read_text() == (whole / "metrics.jsonl").read_text()
     states = [sorted(p.name for p in (run / "state").iterdir()) for run in (whole, killed)]
     assert states[0] == states[1]

@@ -39,6 +39,8 @@ VERBS: dict[str, Verb] = {
     "evaluate": Verb("isofield.cli.evaluate", "Evaluate", "meshes or systems are measured against the truth"),
 }
 
+ALONE = ("--texture",)
+"""Options whose number may be left out."""
 EXAMPLE = "isofield reconstruct scan.ply -o mesh.glb"
 
 
@@ -112,7 +114,17 @@ def _parse(name: str, arguments: type, words: list[str]) -> object:
     import tyro
 
     flags = (tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes)
-    return tyro.cli(arguments, prog=f"isofield {name}", args=words, config=flags)
+    return tyro.cli(arguments, prog=f"isofield {name}", args=_alone_last(words), config=flags)
+
+
+def _alone_last(words: list[str]) -> list[str]:
+    """Options that stand without their number go to the end, where they take no other word for it."""
+    ahead = [*words[1:], ""]
+    alone = [
+        word in ALONE and not after.lstrip("-").isdigit() for word, after in zip(words, ahead, strict=True)
+    ]
+    kept = [word for word, stands in zip(words, alone, strict=True) if not stands]
+    return kept + [word for word, stands in zip(words, alone, strict=True) if stands]
 
 
 def _complain(sentence: str, code: int) -> int:

@@ -14,10 +14,15 @@ class Paths:
     mesh: Path
     report: Path
     record: Path
+    companions: tuple[Path, ...] = ()
+    """Material and picture of a textured OBJ."""
 
     @classmethod
-    def beside(cls, mesh: Path) -> "Paths":
-        return cls(mesh, mesh.with_suffix(".report.html"), mesh.with_suffix(".run.json"))
+    def beside(cls, mesh: Path, textured: bool = False) -> "Paths":
+        from isofield.data.textured_obj import companions
+
+        others = companions(mesh) if textured and mesh.suffix.lower() == ".obj" else ()
+        return cls(mesh, mesh.with_suffix(".report.html"), mesh.with_suffix(".run.json"), others)
 
 
 class _WouldWriteError(Exception):
@@ -36,7 +41,7 @@ def check_readable(path: Path) -> None:
         raise InputError(f"{path} is a folder; give the file with the points")
 
 
-def check_writable(output: Path, scan: Path) -> Paths:
+def check_writable(output: Path, scan: Path, textured: bool = False) -> Paths:
     """Where everything goes, if it can be written there without touching the scan.
 
     Raises:
@@ -50,10 +55,11 @@ def check_writable(output: Path, scan: Path) -> Paths:
         raise InputError(
             f"{output}: meshes are not written as {output.suffix or 'nothing'}; choose one of {known}"
         )
-    if output.exists() and output.samefile(scan):
-        raise InputError(f"{output} is the scan itself and would be overwritten; choose another name")
-    paths = Paths.beside(output)
-    for path in (paths.mesh, paths.report, paths.record):
+    paths = Paths.beside(output, textured)
+    for path in (paths.mesh, *paths.companions):
+        if path.exists() and path.samefile(scan):
+            raise InputError(f"{path} is the scan itself and would be overwritten; choose another name")
+    for path in (paths.mesh, *paths.companions, paths.report, paths.record):
         with suppress(_WouldWriteError), atomic_write(path):
             raise _WouldWriteError
     return paths

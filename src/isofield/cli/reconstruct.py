@@ -2,19 +2,20 @@
 
 import math
 import shlex
-import warnings
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from isofield.cli.console import Advance, Console
+from isofield.cli.console import Console
+from isofield.cli.learned import no_surface
+from isofield.cli.meshing import Meshing, check_scene, extracted, textured
 from isofield.cli.options import Options
 from isofield.cli.outcome import findings, table
 from isofield.cli.paths import Paths, check_readable, check_writable
-from isofield.cli.run_record import run_record, write_record
-from isofield.cli.seen import Seen, see
+from isofield.cli.run_record import run_record, typed, write_record
+from isofield.cli.seen import Seen, concerns, see, uncoloured
 from isofield.cli.terrain import seen_from_above
 from isofield.errors import InputError
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 GUESSES = {"read": 0.1, "start": 1.5, "reconstruct": 1.5, "extract": 1.0, "write": 0.1, "report": 0.4}
 """Seconds per stage for a few thousand points, for the time to go before anything is known."""
-FINE, THIN = 256, 64
-"""From so many cells on, so many are evaluated everywhere: what asks for fine meshes has thin parts."""
 SECONDS_PER_POINT = 8e-5
 MOST_SECONDS = 50.0
 """Solving grows with the points until they are as many as the resolution can use."""
@@ -54,26 +53,17 @@ class Reconstruct:
     """Which system reconstructs; auto takes the one that measures best for the input."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
     """Weights from `isofield train` or `isofield convert`, instead of those that come with isofield."""
-    resolution: Annotated[int | None, tyro.conf.arg(metavar="CELLS")] = None
-    """Cells along the longest edge; chosen from the spacing of the points if left out."""
-    voxel: Annotated[float | None, tyro.conf.arg(metavar="LENGTH")] = None
-    """Edge of one cell in the units of the scan, instead of --resolution."""
     closed: bool = False
     """A closed surface: the default."""
     open: bool = False
     """Cut the surface off where the scan has no points, for terrain, rooms and partial scans."""
-    faces: Annotated[int | None, tyro.conf.arg(metavar="COUNT")] = None
-    """Simplify the mesh to about this many triangles."""
-    keep: str = "all"
-    """Pieces to keep: all, largest, or the least share of the largest piece, such as 0.01."""
     sensor: Annotated[str | None, tyro.conf.arg(metavar="X,Y,Z")] = None
     """Where the one scanner stood, in the frame of the scan: that side of the surface is outside."""
-    certified: bool = False
-    """Networks in NPZ files and occupancy networks: miss no part, however small, by bounds on the network."""
     up: Literal["auto", "x", "y", "z"] = "auto"
     """Which axis of the scan points up: for the views in the report, and for terrain with --open."""
     no_report: bool = False
     """Write no report.html."""
+    meshing: Meshing = field(default_factory=Meshing)
     common: Options = field(default_factory=Options)
 
 
@@ -87,13 +77,19 @@ def run(args: Reconstruct) -> int:
         name, system = _system(args, seen)
     with console.stage("reconstruct"):
         scene = _scene(seen, system)
+        check_scene(args.meshing, scene, uncoloured(seen, name))
     with console.stage("extract") as advance:
-        mesh, resolution = _extract(args, scene, console, advance)
+        try:
+            mesh = extracted(args.meshing, scene, args.open, console, advance)
+        except InputError as error:
+            raise no_surface(error, name, system, seen.kind, args.weights is not None) from None
+    if args.meshing.texture is not None:
+        with console.stage("texture"):
+            mesh = textured(args.meshing, mesh, scene, console)
+    mesh = mesh.transformed(scene.world_from_scene)
     with console.stage("write"):
-        from isofield.data import write_mesh
-
-        write_mesh(paths.mesh, mesh)
-    found = {**findings(name, seen, scene, mesh, resolution), "open": args.open}
+        _write(paths, mesh)
+    found = {**findings(name, seen, scene, mesh, args.meshing.cells(scene)), "open": args.open}
     if not (args.open or found["mesh"]["is_closed"]):
         console.warn("the mesh is not closed: the report says which edges are open")
     if not args.no_report:
@@ -103,43 +99,31 @@ def run(args: Reconstruct) -> int:
     return 0
 
 
+def _write(paths: Paths, mesh: "Mesh") -> None:
+    from isofield.data import write_mesh
+    from isofield.data.textured_obj import write_textured_obj
+
+    if mesh.texture is not None and paths.companions:
+        write_textured_obj(paths.mesh, mesh)
+    else:
+        write_mesh(paths.mesh, mesh)
+
+
 def _check_arguments(args: Reconstruct) -> Paths:
     """Where results go; every fault of the words is found here, before any work."""
     from isofield.systems import SYSTEMS
 
     if args.system not in ("auto", *SYSTEMS):
         raise InputError(f"there is no system {args.system!r}; choose auto or one of {', '.join(SYSTEMS)}")
-    if args.resolution is not None and args.voxel is not None:
-        raise InputError("--resolution and --voxel say the same thing twice; give one of them")
     if args.closed and args.open:
         raise InputError("--closed and --open exclude each other; give one of them")
-    if args.resolution is not None and not 8 <= args.resolution <= 4096:
-        raise InputError(f"--resolution {args.resolution} is out of range; give 8 to 4096 cells")
-    if args.voxel is not None and not args.voxel > 0:
-        raise InputError(f"--voxel {args.voxel} is not a length; give a positive number in the scan's units")
-    if args.faces is not None and args.faces < 4:
-        raise InputError(f"--faces {args.faces} is too few; a closed mesh has at least 4")
-    _keep(args.keep)
     _sensor(args.sensor)
     check_readable(args.scan)
     if args.weights is not None:
         check_readable(args.weights)
     output = args.output if args.output is not None else args.scan.with_suffix(".mesh.glb")
-    return check_writable(output, args.scan)
-
-
-def _keep(text: str) -> Literal["all", "largest"] | float:
-    if text == "all":
-        return "all"
-    if text == "largest":
-        return "largest"
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise InputError(f"--keep {text} is neither all, largest nor a share between 0 and 1")
-    return share
+    args.meshing.check(output, args.open)
+    return check_writable(output, args.scan, textured=args.meshing.texture is not None)
 
 
 def _sensor(text: str | None) -> tuple[float, ...] | None:
@@ -181,19 +165,6 @@ def _placed(args: Reconstruct, cloud: "PointCloud", console: Console) -> "PointC
     return cloud
 
 
-def concerns(cloud: "PointCloud") -> list[str]:
-    """Sentences about what in the input's statistics suggests a poor result."""
-    import numpy as np
-
-    found = []
-    if len(cloud) < 300:
-        found.append(f"{len(cloud)} points are few: expect the outline of the shape, no detail")
-    extent = np.ptp(cloud.points, axis=0)
-    if extent.min() < 1e-3 * extent.max():
-        found.append("the points lie almost in a plane: try --open for a surface without thickness")
-    return found
-
-
 def _system(args: Reconstruct, seen: Seen) -> "tuple[str, System | None]":
     """Name and system, ready to reconstruct; its draws begin at the seed. No system for fields."""
     import torch
@@ -231,84 +202,6 @@ def _scene(seen: Seen, system: "System | None") -> "Scene":
     return system.reconstruct(seen.observation)
 
 
-def _extract(args: Reconstruct, scene: "Scene", console: Console, advance: Advance) -> "tuple[Mesh, int]":
-    """The mesh in the user's frame, and the cells along the longest edge it was made with."""
-    from isofield.extract import extract_mesh
-
-    if scene.inside is None:
-        raise InputError("this system offers no surface for points; choose another --system")
-    resolution = _resolution(args, scene)
-    if args.certified:
-        mesh = _certified(args, scene, resolution, advance)
-        return mesh.transformed(scene.world_from_scene), resolution
-    with warnings.catch_warnings(record=True) as noted:
-        warnings.simplefilter("always", UserWarning)
-        mesh = extract_mesh(
-            scene.inside,
-            scene.box,
-            resolution=resolution,
-            coarse=THIN if resolution >= FINE else None,
-            colour=scene.colour,
-            keep=_keep(args.keep),
-            faces=args.faces,
-            normals="faces",
-            closed=not args.open,
-            progress=lambda _, share: advance(share),
-        )
-    for note in noted:
-        console.warn(str(note.message))
-    if args.open:
-        mesh = _supported(mesh, scene, resolution)
-    return mesh.transformed(scene.world_from_scene), resolution
-
-
-def _certified(args: Reconstruct, scene: "Scene", resolution: int, advance: Advance) -> "Mesh":
-    from isofield.extract.certified import extract_certified
-    from isofield.ops.steps import Layered
-
-    if not isinstance(scene.inside, Layered):
-        raise InputError(
-            "--certified needs a network whose layers are known: a field file or an occupancy network"
-        )
-    if args.faces is not None:
-        raise InputError("--certified and --faces exclude each other: simplifying may lose small parts")
-    return extract_certified(
-        scene.inside,
-        scene.box,
-        resolution=resolution,
-        keep=_keep(args.keep),
-        normals="faces",
-        progress=lambda _, share: advance(share),
-    )
-
-
-def _resolution(args: Reconstruct, scene: "Scene") -> int:
-    if args.voxel is None:
-        return args.resolution or scene.resolution
-    longest = float(scene.box.extent.max()) * scene.world_from_scene.scale
-    cells = round(longest / args.voxel)
-    if not 8 <= cells <= 4096:
-        raise InputError(
-            f"--voxel {args.voxel:g} makes {cells} cells along the longest edge ({longest:.4g}); "
-            f"give a length between {longest / 4096:.3g} and {longest / 8:.3g}"
-        )
-    return cells
-
-
-def _supported(mesh: "Mesh", scene: "Scene", resolution: int) -> "Mesh":
-    """The part of the mesh that has points near it."""
-    from isofield.extract.trim import trim
-    from isofield.ops.query import query
-
-    if scene.confidence is None:
-        raise InputError("this system does not know where the scan has no points; leave out --open")
-    support = query(scene.confidence, mesh.vertices).astype(float)
-    mesh = trim(mesh, support, float(scene.box.extent.max()) / resolution)
-    if not len(mesh.faces):
-        raise InputError("the scan supports no part of the surface; leave out --open")
-    return mesh
-
-
 def _write_report(
     paths: Paths, args: Reconstruct, seen: Seen, mesh: "Mesh", found: dict[str, Any], console: Console
 ) -> dict[str, float | int] | None:
@@ -323,16 +216,17 @@ def _write_report(
         found=found,
         seconds=dict(console.timings),
         warnings=list(console.warnings),
-        command=shlex.join(["isofield", *words(args)]),
+        command=shlex.join(["isofield", *_words(args)]),
         up=args.up,
     )
     return write_report(paths.report, contents)
 
 
 def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Console) -> None:
-    outputs = [paths.mesh] if args.no_report else [paths.mesh, paths.report]
+    pictures = [path for path in paths.companions if path.exists()]
+    outputs = [paths.mesh, *pictures, *([] if args.no_report else [paths.report])]
     record = run_record(
-        words(args),
+        _words(args),
         seed=args.common.seed,
         threads=args.common.thread_count,
         timings=console.timings,
@@ -346,15 +240,5 @@ def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Con
     console.finish(f"{args.scan.name} is a mesh", rows, record)
 
 
-def words(args: Reconstruct) -> list[str]:
-    """The command that gives these arguments again; what is left at its default is not said."""
-    said = ["reconstruct", str(args.scan)]
-    for holder in (args, args.common):
-        for each in fields(holder):
-            value = getattr(holder, each.name)
-            if each.name in ("scan", "common") or value == each.default:
-                continue
-            said.append("--" + each.name.replace("_", "-"))
-            if value is not True:
-                said.append(str(value))
-    return said
+def _words(args: Reconstruct) -> list[str]:
+    return typed("reconstruct", [str(args.scan)], (args, args.meshing, args.common), omit=("scan",))

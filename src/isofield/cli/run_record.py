@@ -5,6 +5,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -51,6 +52,27 @@ def run_record(
         "outputs": [_file(path) for path in outputs],
         **found,
     }
+
+
+def typed(verb: str, given: Sequence[str], holders: Iterable[Any], omit: Sequence[str] = ()) -> list[str]:
+    """The words that give these arguments again; what is left at its default is not said.
+
+    Args:
+        verb: The first word.
+        given: The words that follow it.
+        holders: Dataclasses of options.
+        omit: Fields that `given` says already.
+    """
+    said = [verb, *given]
+    for holder in holders:
+        for each in fields(holder):
+            value = getattr(holder, each.name)
+            if each.name in omit or is_dataclass(value) or value == each.default:
+                continue
+            said.append("--" + each.name.replace("_", "-"))
+            if value is not True:
+                said += map(str, value) if isinstance(value, tuple) else [str(value)]
+    return said
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:

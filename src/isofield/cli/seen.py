@@ -113,3 +113,31 @@ def _field(path: Path, seed: int) -> Seen:
     from isofield.systems.field_file import read_scene
 
     return Seen("field", scene=read_scene(path))
+
+
+def concerns(cloud: "PointCloud") -> list[str]:
+    """Sentences about what in the input's statistics suggests a poor result."""
+    import numpy as np
+
+    found = []
+    if len(cloud) < 300:
+        found.append(f"{len(cloud)} points are few: expect the outline of the shape, no detail")
+    extent = np.ptp(cloud.points, axis=0)
+    if extent.min() < 1e-3 * extent.max():
+        found.append("the points lie almost in a plane: try --open for a surface without thickness")
+    return found
+
+
+def uncoloured(seen: Seen, system: str) -> str:
+    """Why there are no colours, if there are none, in words that end a sentence."""
+    if seen.kind == "points":
+        assert seen.cloud is not None
+        if seen.cloud.colours is None:
+            return "the points have none"
+        return f"{system} does not pass on those of the points; indicator and gauss do"
+    reasons = {
+        "image": f"{system} finds the shape alone",
+        "voxels": "voxels have none",
+        "field": "the file holds a shape alone",
+    }
+    return reasons[seen.kind]

@@ -141,7 +141,7 @@ class UnseenSource(OccupancySource):
     """Labelled points alone, for systems that see nothing; measured by their losses."""
 
     def validate(self, system: Any) -> dict[str, float]:
-        """Losses per point on what is held out, the same draws every time."""
+        """Losses per point on what is held out, and the bound that they make; the same draws every time."""
         known = [
             labelled(item, np.random.default_rng([self.seed, 2, index]), self.points)
             for index, item in enumerate(self.held)
@@ -150,7 +150,8 @@ class UnseenSource(OccupancySource):
             return {}
         torch.manual_seed(self.seed)
         batch = collate([OccupancyBatch(None, rows(points), rows(inside)) for points, inside in known])
-        return {name: float(loss) / self.points for name, loss in system.losses(batch).items()}
+        losses = {name: float(loss) / self.points for name, loss in system.losses(batch).items()}
+        return {**losses, "bound": -sum(losses.values())}
 
 
 @dataclass(frozen=True)

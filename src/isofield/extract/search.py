@@ -3,33 +3,67 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from isofield.extract.bricks import INSIDE, OUTSIDE, SIDE, UNKNOWN, Bricks, cells_where, codes_of, corner_or
-from isofield.extract.predict import coarse_blocks, doubled
+from isofield.extract.bricks import INSIDE, OUTSIDE, UNKNOWN, Bricks, cells_where, codes_of, corner_or
 
 STEEPER = 1.1
-"""How much steeper than anywhere on the coarse grid the field may be, in nodes that are not evaluated."""
+"""How much steeper than on the coarse grid the field may be, in nodes that are not evaluated."""
+UNSEEN = 1.5
+"""The same as long as no surface was seen, whose slopes would tell more."""
+FLAT = 16
+"""A value of so many local slopes tells nothing about its surroundings: the field has levelled off there."""
 
 
 def doubtful(grid: Bricks, coarse: Bricks, crossed: bool) -> Int[np.ndarray, " n"]:
-    """Addresses of unknown nodes that may have another sign than the known ones around them.
+    """Addresses of unknown nodes that may have another sign than the nodes of the coarse grid around them.
 
-    Nodes of the coarse grid are at most half its diagonal away. The field does not change its sign on
-    the way from a value that is larger than the slope times the way; slopes are taken to be at
-    most STEEPER times the steepest between neighbours of the coarse grid. All, if nothing is `crossed`.
+    Those are at most half the diagonal of a coarse cell away. The field does not change its sign on
+    the way from a value that is larger than the slope times the way. As slope counts STEEPER times
+    the steepest between neighbours of the coarse grid, anywhere or, where values are below FLAT slopes, in
+    the nodes around. Of saturated fields, signs for instance, neither excludes anything.
+
+    Args:
+        grid: Complete, known where it coincides with the coarse one.
+        coarse: All of it known.
+        crossed: Whether both signs were seen; otherwise only slopes close by count, and more of them.
     """
-    slots = grid.slots
-    unknown = ~grid.known.reshape(-1, SIDE**3)[slots] & ~np.isnan(grid.values.reshape(-1, SIDE**3)[slots])
+    from scipy.ndimage import maximum_filter
+
+    addresses = np.flatnonzero(~grid.known & ~np.isnan(grid.values))
+    nodes = grid.nodes(addresses)
+    values = _dense(coarse)
+    slopes = _slopes(values)
+    size = _largest_around(np.abs(np.where(np.isinf(values), 0, values)), nodes)  # caps hide the field
+    slope = _largest_around(maximum_filter(slopes, 3), nodes)
+    way = np.sqrt((nodes % 2).sum(axis=1)) / 2
+    safe = (size > (STEEPER if crossed else UNSEEN) * slope * way) & (size < FLAT * slope)
     if crossed:
-        slope = max(_smallest_and_slope(block)[1].max() for _, block in coarse.padded(coarse.slots, 1, 2))
-        size = np.abs(coarse_blocks(grid, coarse, slots)[0])
-        size[np.isinf(size)] = 0  # caps: the field itself may be anything there
-        way = np.zeros(1)
-        for axis in range(3):
-            size = doubled(size, axis, (grid.cells - grid.corners[slots])[:, axis], np.maximum)
-            way = way[..., None] + np.arange(SIDE) % 2
-        unknown &= ~(size > STEEPER * slope * np.sqrt(way) / 2).reshape(unknown.shape)
-    brick, place = np.nonzero(unknown)
-    return slots[brick] * SIDE**3 + place
+        safe |= size > STEEPER * slopes.max() * way
+    return addresses[~safe]
+
+
+def _dense(grid: Bricks) -> Float[np.ndarray, "x y z"]:
+    """All values of a grid that is small enough."""
+    nodes = np.moveaxis(np.indices(tuple(grid.cells + 1)), 0, -1)
+    return grid.values[grid.addresses(nodes)]
+
+
+def _slopes(values: Float[np.ndarray, "x y z"]) -> Float[np.ndarray, "x y z"]:
+    """The steepest change per edge at each node, edges to infinite values left out."""
+    values = np.where(np.isinf(values), np.nan, values)
+    square = np.zeros_like(values)
+    for axis in range(3):
+        change = np.nan_to_num(np.abs(np.diff(values, axis=axis)), nan=0.0)
+        none = np.zeros_like(change.take([0], axis))
+        # One-sided differences: across a thin part the central one would vanish.
+        square += np.maximum(*(np.concatenate(pair, axis) for pair in ([change, none], [none, change]))) ** 2
+    return np.sqrt(square)
+
+
+def _largest_around(values: Float[np.ndarray, "x y z"], nodes: Int[np.ndarray, "n 3"]) -> np.ndarray:
+    """The largest of the values at the coarse nodes nearest to nodes of the next finer grid."""
+    ends = nodes // 2, np.minimum((nodes + 1) // 2, np.array(values.shape) - 1)
+    x, y, z = (np.stack([end[:, axis] for end in ends]) for axis in range(3))
+    return values[x[:, None, None], y[None, :, None], z[None, None, :]].max(axis=(0, 1, 2))
 
 
 def promising(grid: Bricks, coarsest: bool) -> Int[np.ndarray, "n 3"]:

@@ -175,6 +175,11 @@ class ONet(System):
         """None for networks that see an object's number, or nothing."""
         return {"points": PointCloud, "image": Photo, "voxels": Voxels}.get(self.config.sees)
 
+    @property
+    def judged_by(self) -> str:
+        """Without an observation, the evidence lower bound on shapes that are held out."""
+        return "bound" if self.config.sees == "nothing" else "iou"
+
     def reconstruct(self, observation: PointCloud | Photo | Voxels) -> Scene:
         """The shape the network sees; deterministic.
 

@@ -109,11 +109,10 @@ def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopp
                 if due(step, options.log_every) or step == options.steps:
                     metrics.write("train", step, means, rate=rate)
                     _watch(training, progress)
-                _look(training, metrics, progress)
+                improved = _look(training, metrics, progress)
                 minutes = (time.monotonic() - saved) / 60
-                if due(step, options.save_every) or (
-                    options.save_minutes and minutes >= options.save_minutes
-                ):
+                late = bool(options.save_minutes) and minutes >= (options.save_minutes or 0)
+                if improved or late or due(step, options.save_every):
                     training.save()
                     saved = time.monotonic()
             if training.stopping:
@@ -146,13 +145,18 @@ def _watch(training: Training, progress: Progress) -> None:
         )
 
 
-def _look(training: Training, metrics: Metrics, progress: Progress) -> None:
-    """Validation and previews, when they are due; neither disturbs the training."""
+def _look(training: Training, metrics: Metrics, progress: Progress) -> bool:
+    """Validation and previews, when they are due; neither disturbs the training.
+
+    Whether the weights are the best ones so far, and the state has to be saved beside them.
+    """
     options, step = training.options, training.step
     last = step == options.steps
+    improved = False
     if options.validate_every and (last or due(step, options.validate_every)):
         with training.result() as system, torch.no_grad():
             values = {name: float(value) for name, value in _measures(system, training.batches).items()}
+            improved = training.keep_best(values)
         if values:
             metrics.write("validation", step, values)
             progress.say(
@@ -164,6 +168,7 @@ def _look(training: Training, metrics: Metrics, progress: Progress) -> None:
                 _preview(system, training.batches, step, training.run.path / "previews")
         except Exception as error:  # a picture is never worth a training
             progress.say(f"step {step}: the preview failed: {type(error).__name__}: {error}")
+    return improved
 
 
 def _measures(system: System, source: BatchSource) -> dict[str, float]:

@@ -3,6 +3,7 @@
 RUN/config.json           system, its config, data, options, versions
 RUN/metrics.jsonl         one line per logged step or validation
 RUN/weights.safetensors   the result so far
+RUN/best.safetensors      the result when the validation found it best
 RUN/state/                the last two resume states
 RUN/previews/, RUN/events/
 """
@@ -40,6 +41,11 @@ class RunFolder:
     def weights(self) -> Path:
         """File of the result so far."""
         return self.path / "weights.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """File of the weights that the validation found best; there once it measured any."""
+        return self.path / "best.safetensors"
 
     @property
     def metrics(self) -> Path:

@@ -3,10 +3,11 @@
 loss = sum(system.losses(batch))  ->  gradient  ->  AdamW  ->  average
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import inf, isfinite
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -59,6 +60,8 @@ class Training:
     smoothed: Smoothed = field(default_factory=Smoothed)
     initial: float | None = None
     """Smoothed loss once the warm-up was over: what learning must beat."""
+    best: float | None = None
+    """Largest measure of a validation so far, by what the system is judged by."""
     stopping: bool = False
     """Some rank was told to stop."""
 
@@ -108,6 +111,7 @@ class Training:
             self.step, numbers = found
             self.skipped, self.initial = numbers["skipped"], numbers["initial"]
             self.smoothed.sums, self.smoothed.weight = numbers["sums"], numbers["weight"]
+            self.best = numbers.get("best")
 
     def save(self) -> None:
         """Write the state and the weights so far."""
@@ -116,11 +120,28 @@ class Training:
             "initial": self.initial,
             "sums": self.smoothed.sums,
             "weight": self.smoothed.weight,
+            "best": self.best,
         }
         save_state(self.run.state, self.step, self.system, self.optimiser, self.ema, numbers)
         with self.result():
-            config = self.run.config
-            save_weights(self.run.weights, config["system"], config["config"], self.system.state_dict())
+            self._write(self.run.weights)
+
+    def keep_best(self, values: Mapping[str, float]) -> bool:
+        """Whether a validation measured more than any before; if so, its weights are the best ones.
+
+        Call it inside `result()`, and `save` soon after: a state that knows the measure without the file
+        would never write it, while a file that is ahead of the state is written again.
+        """
+        measure = values.get(self.system.judged_by, -inf)
+        if not isfinite(measure) or (self.best is not None and measure <= self.best):
+            return False
+        self.best = measure
+        self._write(self.run.best)
+        return True
+
+    def _write(self, path: Path) -> None:
+        config = self.run.config
+        save_weights(path, config["system"], config["config"], self.system.state_dict())
 
     @contextmanager
     def result(self) -> Iterator[System]:
