@@ -33,14 +33,10 @@ def main() -> int:
         print(json.dumps(measure(args)))
         return 0
     found = []
+    same = ["--resolution", str(args.resolution), "--memory", args.memory, "--threads", str(args.threads)]
     for shape in args.shapes:
-        answer = subprocess.run(
-            [sys.executable, __file__, "--child", shape, "--resolution", str(args.resolution)]
-            + ["--memory", args.memory, "--threads", str(args.threads)],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
+        command = [sys.executable, __file__, "--child", shape, *same]
+        answer = subprocess.run(command, check=True, capture_output=True, text=True)
         found.append(json.loads(answer.stdout))
         print(found[-1], flush=True)
     if args.output:

@@ -63,10 +63,11 @@ def dual(grid: Bricks, sampler: Sampler, steps: int = 2) -> Mesh:
         steps: Evaluations that move the crossings onto the surface; planes want them exact.
     """
     surface = march(grid)
-    crossings = place_vertices(surface, sampler, steps)[: len(surface.inner)]
+    crossings = place_vertices(surface, sampler, steps)[surface.number[: len(surface.axis)]]
     normals = gradients_at(crossings, sampler)
-    capped = np.flatnonzero(np.isneginf(surface.outer_value))
-    normals[capped] = surface.outer[capped] - surface.inner[capped]
+    capped = np.flatnonzero(np.isneginf(np.minimum(surface.low, surface.high)))
+    upwards = np.where(surface.low[capped] >= 0, 1, -1)
+    normals[capped] = upwards[:, None] * np.eye(3)[surface.axis[capped]]
     cell, local = _around(surface)
     cells = _cells(grid, cell)
     at = np.minimum(np.searchsorted(cells.keys, _keys(cell, grid)), len(cells.keys) - 1)
@@ -83,8 +84,8 @@ def dual(grid: Bricks, sampler: Sampler, steps: int = 2) -> Mesh:
 
 def _around(surface: Surface) -> tuple[Int[np.ndarray, "e 4 3"], Int[np.ndarray, "e 4"]]:
     """The four cells at each crossed edge, counter-clockwise from outside, and which of their edges it is."""
-    low = np.minimum(surface.inner, surface.outer)
-    axis = np.argmax(surface.inner != surface.outer, axis=1)
+    axis = surface.axis
+    low = surface.upper.astype(np.int64) - np.eye(3, dtype=np.int64)[axis]
     down = np.zeros((3, 4, 3), np.int64)
     for a in range(3):
         down[a][:, [(a + 1) % 3, (a + 2) % 3]] = _QUADRANTS
@@ -94,7 +95,7 @@ def _around(surface: Surface) -> tuple[Int[np.ndarray, "e 4 3"], Int[np.ndarray,
             for a in range(3)
         ]
     )
-    upwards = (surface.inner == low).all(axis=1)
+    upwards = surface.low >= 0
     order = np.where(upwards[:, None], np.arange(4), np.arange(4)[::-1])
     return low[:, None] - down[axis[:, None], order], local[axis[:, None], order]
 

@@ -8,7 +8,6 @@ Between visits a layer keeps the places of its bricks and the values that were e
 is predicted again. Neither depends on how many layers are visited at once.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,12 +87,15 @@ class Layers:
                 self._visit(part)
             todo = [part for part in parts if any(len(self.layers[k].asked) for k in part)]
 
-    def grids(self, parts: list[range]) -> Iterator[Bricks]:
-        """The settled grid of these layers at a time."""
-        for part in parts:
-            grid = self._predicted(part)
-            self._recall(grid)
-            yield grid
+    def grid(self, part: range) -> Bricks:
+        """The settled grid of these layers."""
+        grid = self._predicted(part)
+        self._recall(grid)
+        return grid
+
+    def forget(self) -> None:
+        """Free the grid that was given last."""
+        self.pyramid.grids[0] = Bricks(self.cells, range(0))
 
     def _visit(self, part: range) -> None:
         grid = self._predicted(part)

@@ -115,8 +115,8 @@ def _crossed(slots: Int[np.ndarray, " t"], block: Float[np.ndarray, "t 9 9 9"]) 
     here = codes[:, 1:, 1:, 1:]
     behind = (codes[:, :-1, 1:, 1:], codes[:, 1:, :-1, 1:], codes[:, 1:, 1:, :-1])
     crossed = np.zeros((*here.shape, 4), dtype=bool)
-    for axis, other in enumerate(behind):
-        np.equal(here | other, INSIDE | OUTSIDE, out=crossed[..., axis])
+    for k, other in enumerate(behind):
+        np.equal(here | other, INSIDE | OUTSIDE, out=crossed[..., k])
     place = np.flatnonzero(crossed)
     brick, node, axis = place >> 11, (place >> 2) & (_OWN - 1), place & 3
     at, values = _in_block(brick, node), block.reshape(-1)

@@ -60,11 +60,18 @@ def stream_mesh(
 ) -> Iterator[Piece]:
     """Zero surface of `inside` within the box, in the box's frame, along the x axis.
 
-    Arguments are those of `extract_mesh`. There are no normals (six evaluations per vertex), and nothing
-    that needs the whole mesh.
+    There are no normals (six evaluations per vertex), and nothing that needs the whole mesh.
 
     Args:
+        inside: Positive inside, zero on the surface; float32 points to values.
+        box: Where to look.
+        resolution: Cells along the longest edge of the box.
         memory: Bytes that the process may take, all that it holds already included.
+        coarse: As in `extract_mesh`.
+        colour: Asked at the vertices, if given.
+        project: Evaluations per vertex that move it onto the surface.
+        closed: As in `extract_mesh`.
+        progress: Told how far the work is.
 
     Raises:
         InputError: The field never crosses zero or is not finite somewhere, or the memory is too little.
@@ -132,19 +139,31 @@ def _too_little(missing: int) -> str:
 def _pieces(
     sampler: Sampler, layers: Layers, parts: list[range], colour: Colour | None, project: int, stages: Stages
 ) -> Iterator[Piece]:
-    """The surface of settled layers."""
-    seam, numbers, places = Seam.none(), np.zeros(0, np.int64), np.zeros((0, 3))
+    """The surface of settled layers. Nothing of a piece stays but its seam."""
+    seam = Sewn(Seam.none(), np.zeros(0, np.int64), np.zeros((0, 3)))
     made = 0
-    for part, grid in zip(parts, layers.grids(parts), strict=True):
-        surface = march(grid, seam)
-        vertices = place_vertices(surface, sampler, project, places)
+    for part in parts:
+        surface = march(layers.grid(part), seam.edges)
+        layers.forget()
+        vertices = place_vertices(surface, sampler, project, seam.places)
         own = made + np.arange(len(vertices))
-        faces = np.concatenate([own, numbers])[surface.faces]
-        seam, rows = surface.seam(part.stop * SIDE - 1)
-        numbers, places = own[rows], vertices[rows]
-        made += len(vertices)
+        faces = np.concatenate([own, seam.numbers])[surface.faces]
+        edges, rows = surface.seam(part.stop * SIDE - 1)
+        seam, made = Sewn(edges, own[rows], vertices[rows]), made + len(vertices)
+        del surface, own
         yield Piece(vertices, _colours(colour, vertices), faces)
+        del vertices, faces
         stages.report(part.stop / len(layers.layers))
+
+
+@dataclass(frozen=True)
+class Sewn:
+    """Where the next piece goes on."""
+
+    edges: Seam
+    numbers: Int[np.ndarray, " s"]
+    """Vertices on these edges, by their number among all."""
+    places: Float[np.ndarray, "s 3"]
 
 
 def _colours(colour: Colour | None, vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"] | None:
