@@ -57,7 +57,7 @@ def reconstructed(system: Any, known: Known) -> Scene:
 @torch.no_grad()
 def empty_draws(system: Any, level: float, count: int = 8) -> list[int]:
     """Which of the first draws have no point of a grid inside at that level."""
-    places, bare = grid_points(), []
+    places, bare = grid_points(32), []
     for seed in range(count):
         scene = system.scene(system.condition(None, system.draw([0, seed])))
         logits = query(scene.inside, places) + logit(system.config.threshold)

@@ -1,38 +1,19 @@
-"""Draw the pictures of meshed networks again: `python docs/pictures/fields.py FIELD.npz FIELD.npz`.
+"""Draw what certified extraction finds and sampling misses: `python docs/pictures/fields.py`."""
 
-The two files are the trained networks of Spelunking the Deep (bunny and fox); they are not shipped.
-"""
-
-import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
 from isofield.extract import extract_mesh
-from isofield.extract.certified import extract_certified
 from isofield.fields.mlp import BoundMlp
 from isofield.geometry import Box
 from isofield.geometry.mesh_checks import check_mesh
 from isofield.ops.steps import Activation, Affine
 from isofield.report.picture import Look, draw_mesh, write_picture
-from isofield.systems.field_file import read_scene
 
 HERE = Path(__file__).parent
-
-
-def trained(paths: list[Path]) -> None:
-    """The trained networks side by side."""
-    pictures = []
-    for path in paths:
-        up: Literal["y", "z"] = "z" if "fox" in path.stem else "y"
-        look = Look(width=480, height=440, samples=4, sky_rays=12, up=up)
-        scene = read_scene(path)
-        mesh = extract_certified(scene.inside, scene.box, resolution=256)
-        pictures.append(draw_mesh(mesh, look))
-    write_picture(HERE / "fields.png", np.concatenate(pictures, axis=1))
 
 
 def specks() -> None:
@@ -44,9 +25,9 @@ def specks() -> None:
     box = Box.cube(2.0)
     look = Look(width=480, height=440, samples=4, sky_rays=12, frame=Box.cube(1.6), floor=False)
     pictures = []
-    for extract in (extract_mesh, extract_certified):
-        mesh = extract(field, box, resolution=128, normals="faces")
-        print(extract.__name__, check_mesh(mesh).components, "parts")
+    for certified in (False, True):
+        mesh = extract_mesh(field, box, resolution=128, certified=certified, normals="faces")
+        print("certified" if certified else "sampled", check_mesh(mesh).components, "parts")
         small = (np.abs(mesh.vertices).sum(axis=1) > 0.52)[:, None]
         colours = np.where(small, [0.75, 0.25, 0.15], [0.83, 0.79, 0.73])
         pictures.append(draw_mesh(replace(mesh, colours=colours), look))
@@ -71,5 +52,3 @@ def octahedra(centres: np.ndarray, radii: np.ndarray) -> BoundMlp:
 
 if __name__ == "__main__":
     specks()
-    if sys.argv[1:]:
-        trained([Path(path) for path in sys.argv[1:]])

@@ -25,9 +25,10 @@ def scan(tmp_path, sphere_cloud, ball_system, monkeypatch):
 
 @pytest.fixture
 def field(tmp_path, monkeypatch):
-    """A field file of 0.5 - |x|_1, less 0.1: an octahedron."""
+    """A field file of |x|_1 - 0.4 in a turned frame: an octahedron."""
     monkeypatch.chdir(tmp_path)
-    sides = np.concatenate([np.eye(3), -np.eye(3)], axis=1).astype(np.float32)
+    frame = np.linalg.qr([[1, 0.3, -0.2], [0.2, 1, 0.5], [-0.4, 0.1, 1]])[0]
+    sides = np.concatenate([frame, -frame], axis=1).astype(np.float32)
     arrays = {"0000.dense.A": sides, "0000.dense.b": np.zeros(6, np.float32), "0001.relu._": np.zeros(0)}
     arrays |= {"0002.dense.A": np.ones((6, 1), np.float32), "0002.dense.b": np.array([-0.4], np.float32)}
     np.savez(tmp_path / "field.npz", **arrays)
@@ -53,7 +54,17 @@ def test_mise_gives_the_grid_of_the_original(scan, capsys):
 def test_certified_reads_field_files(field, capsys):
     record = reconstructed(capsys, field, "-o", "out.ply", "--certified", "--resolution", "32")
     assert record["mesh"]["is_closed"]
-    assert np.abs(read_mesh("out.ply").vertices).sum(axis=1) == pytest.approx(0.4, abs=1e-3)
+    frame = np.load(field)["0000.dense.A"][:, :3]
+    assert np.abs(read_mesh("out.ply").vertices @ frame).sum(axis=1) == pytest.approx(0.4, abs=1e-3)
+
+
+def test_sharp_keeps_the_edges_of_a_field(field, capsys):
+    volumes = [
+        reconstructed(capsys, field, "-o", "out.ply", "--resolution", "32", *more)["mesh"]["volume"]
+        for more in ([], ["--sharp"])
+    ]
+    truth = 4 / 3 * 0.4**3
+    assert abs(volumes[1] - truth) < 0.2 * abs(volumes[0] - truth)
 
 
 def test_polish_moves_vertices_and_is_recorded(scan, capsys):
@@ -99,6 +110,7 @@ def test_size_may_be_left_out_anywhere(scan, capsys):
     ("words", "sentence"),
     [
         (["--mise", "--certified"], "two ways to search for the surface"),
+        (["--mise", "--sharp"], "the original knows marching cubes only"),
         (["--mise", "--open"], "--mise closes every surface"),
         (["--mise", "--resolution", "1024"], "ends at 512 cells, not 1024"),
         (["--certified"], "needs a network whose layers are known"),
@@ -161,3 +173,14 @@ def test_every_file_of_weights_is_described():
     folder = shipped_weights("onet", "points").parent
     found = {path.stem for path in folder.glob("*.safetensors")} - {"onet_generative", "onet_nothing"}
     assert found <= set(LEARNED)
+
+
+def test_a_picture_is_not_shown_to_who_sees_points(tmp_path, ball_system, capsys):
+    from PIL import Image
+
+    Image.new("RGB", (32, 32), "white").save(tmp_path / "white.png")
+    assert main(["reconstruct", str(tmp_path / "white.png"), "--system", "ball", "--quiet"]) == 2
+    said = capsys.readouterr().err
+    assert "holds pictures, and this system sees points" in said
+    assert said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["white.png"]

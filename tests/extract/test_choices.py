@@ -21,9 +21,11 @@ def ball(p):
     return 0.4 - p.norm(dim=1)
 
 
-def octahedron():
-    """0.4 - |x|_1 as a network."""
-    sides = torch.cat([torch.eye(3), -torch.eye(3)], dim=1)
+def octahedron(turned=False):
+    """0.4 - |x|_1 as a network; turned, no edge lies along the grid."""
+    skew = torch.tensor([[1.0, 0.3, -0.2], [0.2, 1.0, 0.5], [-0.4, 0.1, 1.0]])
+    frame = torch.linalg.qr(skew)[0] if turned else torch.eye(3)
+    sides = torch.cat([frame, -frame], dim=1)
     last = Affine(-torch.ones(6, 1), torch.tensor([0.4]))
     return BoundMlp([Affine(sides, torch.zeros(6)), Activation("relu"), last])
 
@@ -75,6 +77,18 @@ def test_the_older_name_of_certified():
     assert one.vertices.tobytes() == other.vertices.tobytes()
 
 
+@pytest.mark.parametrize("certified", [False, True])
+def test_sharp_edges_stay_sharp(certified):
+    """Of an octahedron of volume 4/3 r^3: marching cubes cuts its edges off, its dual does not."""
+    cut = extract_mesh(octahedron(True), BOX, resolution=32, certified=certified, normals=None)
+    kept = extract_mesh(octahedron(True), BOX, resolution=32, certified=certified, sharp=True, normals=None)
+    checks = check_mesh(kept)
+    assert checks.is_closed
+    assert checks.is_manifold
+    truth = 4 / 3 * 0.4**3
+    assert abs(kept.volume() - truth) < 0.2 * abs(cut.volume() - truth)
+
+
 def test_polish_comes_after_simplifying():
     plain = extract_mesh(ball, BOX, resolution=32, faces=500, normals=None)
     polished = extract_mesh(ball, BOX, resolution=32, faces=500, normals=None, polish=4)
@@ -85,6 +99,7 @@ def test_polish_comes_after_simplifying():
     ("choices", "error", "sentence"),
     [
         ({"mise": True, "certified": True}, ValueError, "choose one"),
+        ({"mise": True, "sharp": True}, ValueError, "leave out sharp"),
         ({"mise": True, "closed": False}, ValueError, "leave out project and closed"),
         ({"mise": True, "project": 2}, ValueError, "leave out project and closed"),
         ({"mise": True, "resolution": 1024}, ValueError, "at most 512 cells"),

@@ -38,9 +38,11 @@ class Meshing:
     """Networks in NPZ files and occupancy networks: miss no part, however small, by bounds on the network."""
     mise: bool = False
     """Search for the surface as the original code of Occupancy Networks does; slower, to compare with."""
+    sharp: bool = False
+    """Keep edges that are sharp in the field, by dual contouring; triangles may intersect there."""
     polish: Annotated[int, tyro.conf.arg(metavar="STEPS")] = 0
     """Refine the vertices along the field's gradient as Occupancy Networks do, 30 steps in the paper; each
-    costs about five evaluations per triangle."""
+    costs several evaluations per triangle."""
     texture: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[SIZE]")] = None
     """Bake the colours into a picture of SIZE x SIZE texels (GLB, OBJ); two texels to a cell without SIZE."""
 
@@ -72,6 +74,8 @@ class Meshing:
             )
         if self.certified and self.faces is not None:
             raise InputError("--certified and --faces exclude each other: simplifying may lose small parts")
+        if self.mise and self.sharp:
+            raise InputError("--mise and --sharp exclude each other: the original knows marching cubes only")
         if self.mise and is_open:
             raise InputError("--mise closes every surface; leave out --open")
 
@@ -149,7 +153,12 @@ def extracted(args: Meshing, scene: "Scene", is_open: bool, console: Console, ad
     assert scene.inside is not None
     resolution = args.cells(scene)
     searched = not (args.mise or args.certified)
-    choices: dict[str, Any] = {"mise": args.mise, "certified": args.certified, "polish": args.polish}
+    choices: dict[str, Any] = {
+        "mise": args.mise,
+        "certified": args.certified,
+        "sharp": args.sharp,
+        "polish": args.polish,
+    }
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always", UserWarning)
         mesh = extract_mesh(

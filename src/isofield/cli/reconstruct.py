@@ -76,7 +76,7 @@ def run(args: Reconstruct) -> int:
     with console.stage("start"):
         name, system = _system(args, seen)
     with console.stage("reconstruct"):
-        scene = _scene(seen, system)
+        scene = _scene(args, seen, system)
         check_scene(args.meshing, scene, uncoloured(seen, name))
     with console.stage("extract") as advance:
         try:
@@ -190,16 +190,23 @@ def automatic(kind: str, is_open: bool) -> str:
     return {"image": "onet", "voxels": "gauss"}[kind]
 
 
-def _scene(seen: Seen, system: "System | None") -> "Scene":
+def _scene(args: Reconstruct, seen: Seen, system: "System | None") -> "Scene":
     """What the system sees in the observation; voxels are points to systems that see points."""
-    from isofield.observation import Voxels
+    from isofield.observation import Photo, PointCloud, Voxels
 
     if system is None:
         assert seen.scene is not None
         return seen.scene
-    if isinstance(seen.observation, Voxels) and system.wants is not Voxels:
-        return system.reconstruct(seen.cloud)
-    return system.reconstruct(seen.observation)
+    observation = seen.observation
+    if isinstance(observation, Voxels) and system.wants is PointCloud:
+        observation = seen.cloud
+    if system.wants is not None and not isinstance(observation, system.wants):
+        words = {PointCloud: "points", Photo: "pictures", Voxels: "voxels"}
+        raise InputError(
+            f"{args.scan} holds {words[type(seen.observation)]}, and this system sees {words[system.wants]}; "
+            "choose another --system, or other --weights"
+        )
+    return system.reconstruct(observation)
 
 
 def _write_report(

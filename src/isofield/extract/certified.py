@@ -16,7 +16,6 @@ from jaxtyping import Float, Int
 from isofield.errors import InputError
 from isofield.extract.bricks import Bricks
 from isofield.extract.lattice import Lattice
-from isofield.extract.marching import Surface, march
 from isofield.extract.refine import unknown_ends
 from isofield.extract.sampler import Sampler
 from isofield.extract.stages import Stages
@@ -187,10 +186,10 @@ def _signs(
     return above.astype(np.int8) - below
 
 
-def certified_surface(
+def certified_search(
     field: Inside, box: Box, resolution: int, closed: bool, stages: Stages
-) -> tuple[Surface, Sampler]:
-    """The surface that evaluating every node of the grid would give, and what evaluates the field.
+) -> tuple[Bricks, Sampler]:
+    """The grid with the sign of the field at every node near the surface, and what evaluates the field.
 
     Raises:
         InputError: The field never crosses zero, or shows no layers.
@@ -205,7 +204,7 @@ def certified_surface(
     stages.enter("bounds")
     blocks = certified_cells(field, sampler.lattice, BLOCK, closed)
     stages.enter("evaluation")
-    return march(certified_grid(sampler, blocks)), sampler
+    return certified_grid(sampler, blocks), sampler
 
 
 def extract_certified(field: Layered, box: Box, **choices: Any) -> Mesh:

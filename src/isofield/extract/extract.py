@@ -8,10 +8,11 @@ import numpy as np
 
 from isofield.errors import InputError
 from isofield.extract.bricks import Bricks
-from isofield.extract.certified import certified_surface
+from isofield.extract.certified import certified_search
 from isofield.extract.components import Keep, keep_parts
+from isofield.extract.dual import dual
 from isofield.extract.lattice import Lattice
-from isofield.extract.marching import Surface, march
+from isofield.extract.marching import march
 from isofield.extract.mise import mise_surface
 from isofield.extract.polish import polish as follow
 from isofield.extract.project import field_normals, place_vertices
@@ -32,6 +33,7 @@ def extract_mesh(
     coarse: int | None = None,
     mise: bool = False,
     certified: bool = False,
+    sharp: bool = False,
     colour: Colour | None = None,
     keep: Keep = "all",
     faces: int | None = None,
@@ -59,11 +61,13 @@ def extract_mesh(
             until there are `resolution`, along each edge of the box: to compare with.
         certified: Search by bounds of the network instead of samples: no part that holds a node of the
             grid is missed. Needs a field with `layers` (`isofield.ops.steps.Layered`).
+        sharp: Keep edges that are sharp in the field, by dual contouring: one vertex per cell and sheet,
+            where the planes at the crossed edges meet. Closed and 2-manifold, too; faces may intersect.
         colour: Asked at the final vertices, if given.
         keep: "all" parts, the "largest" solid, or those with at least this share of the area.
         faces: Simplify to about this many.
         polish: Steps of RMSprop by which the paper refines the vertices of the simplified mesh, 30 there.
-            Each costs about five evaluations per face; `isofield.extract.polish` says more.
+            Each costs five to ten evaluations per face; `isofield.extract.polish` says more.
         normals: From the field's gradient, from the faces (for fields without a useful gradient),
             or none.
         project: Evaluations per vertex that move it onto the surface; 2 if None, with `mise` always 0.
@@ -76,7 +80,7 @@ def extract_mesh(
             or has no gradient to polish by.
         ValueError: An argument is out of range or does not go with another; the message says which.
     """
-    request = Request(inside, box, resolution, coarse, mise, certified, project, polish, closed)
+    request = Request(inside, box, resolution, coarse, mise, certified, sharp, project, polish, closed)
     request.check()
     stages = Stages(progress, resolution, request.steps, normals == "field", polish)
     mesh, sampler = request.surface(stages)
@@ -113,6 +117,7 @@ class Request:
     coarse: int | None
     mise: bool
     certified: bool
+    sharp: bool
     project: int | None
     polish: int
     closed: bool
@@ -137,6 +142,8 @@ class Request:
             raise ValueError(f"the vertices are refined in 0 or more steps, not {self.polish}")
         if self.mise and self.certified:
             raise ValueError("mise and certified are two ways to search; choose one")
+        if self.mise and self.sharp:
+            raise ValueError("mise reads its mesh by marching cubes; leave out sharp")
         if self.mise and (self.steps or not self.closed):
             raise ValueError("mise interpolates linearly and caps at the box: leave out project and closed")
         if self.certified and self.coarse is not None:
@@ -146,18 +153,24 @@ class Request:
         """The bare mesh, and what evaluates its field."""
         if self.mise:
             return mise_surface(self.inside, self.box, self.resolution, self.coarse or SEARCHED, stages)
-        surface, sampler = (
-            certified_surface(self.inside, self.box, self.resolution, self.closed, stages)
+        grid, sampler = (
+            certified_search(self.inside, self.box, self.resolution, self.closed, stages)
             if self.certified
             else self._searched(stages)
         )
-        if not len(surface.faces):
-            raise InputError(no_surface(sampler))
         stages.enter("surface")
-        return Mesh(place_vertices(surface, sampler, self.steps), surface.faces), sampler
+        if self.sharp:
+            mesh = dual(grid, sampler, self.steps)
+        else:
+            surface = march(grid)
+            del grid
+            mesh = Mesh(place_vertices(surface, sampler, self.steps), surface.faces)
+        if not len(mesh.faces):
+            raise InputError(no_surface(sampler))
+        return mesh, sampler
 
-    def _searched(self, stages: Stages) -> tuple[Surface, Sampler]:
-        """The surface around what a coarse grid shows, predicted from level to level."""
+    def _searched(self, stages: Stages) -> tuple[Bricks, Sampler]:
+        """The grid around what a coarse one shows, predicted from level to level."""
         levels, search = depth(self.resolution, self.coarse)
         top = levels + search
         stages.plan(
@@ -174,4 +187,4 @@ class Request:
         def finer(level: int, coarse: Bricks) -> None:
             stages.enter(f"refining to {-(-self.resolution >> level)}")
 
-        return march(refine(sampler, levels, search, finer)), sampler
+        return refine(sampler, levels, search, finer), sampler

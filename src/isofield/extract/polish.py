@@ -6,9 +6,9 @@ Points are drawn anew in each step, with Dirichlet(1/2) weights, and RMSprop mov
 from `extract_mesh` have their vertices on the surface already; what this adds is the fit between them.
 
 What it costs: `steps` times one evaluation, one gradient and the gradient of that gradient at one point per
-face, about as much as five evaluations each. For the paper's 30 steps that is 150 evaluations per face, where
-extraction needs about 10 in all. RMSprop's first step moves each coordinate by 10 times the rate, so
-vertices that were exact are less so afterwards unless the rate is small beside a cell.
+face, as much as five to ten evaluations each. For the paper's 30 steps that is hundreds of evaluations
+per face, where extraction needs about three in all. RMSprop's first step moves each coordinate by 10 times
+the rate, so vertices that were exact are less so afterwards unless the rate is small beside a cell.
 """
 
 from collections.abc import Callable
