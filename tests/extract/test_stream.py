@@ -50,7 +50,7 @@ def in_pieces(field, layers, monkeypatch, **options):
     pieces = list(stream.stream_mesh(field, BOX, memory=10**12, **options))
     return Mesh(
         np.concatenate([piece.vertices for piece in pieces]),
-        np.concatenate([piece.faces for piece in pieces]),
+        np.concatenate([piece.faces for piece in pieces]).astype(np.int64),
     ), len(pieces)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from isofield.cli.console import Advance, Console
+from isofield.cli.streamed import check_streamed
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ class Meshing:
     polish: Annotated[int, tyro.conf.arg(metavar="STEPS")] = 0
     """Refine the vertices along the field's gradient as Occupancy Networks do, 30 steps in the paper; each
     costs several evaluations per triangle."""
+    memory: Annotated[str | None, tyro.conf.arg(metavar="SIZE")] = None
+    """For very fine meshes: work piece by piece and take no more than SIZE, such as 2GB, in all; PLY only,
+    without normals and report."""
     texture: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[SIZE]")] = None
     """Bake the colours into a picture of SIZE x SIZE texels (GLB, OBJ); two texels to a cell without SIZE."""
 
@@ -56,6 +60,8 @@ class Meshing:
         if not 0 <= self.polish <= 1000:
             raise InputError(f"--polish {self.polish} is out of range; give 1 to 1000 steps, 30 in the paper")
         self._check_texture(output)
+        if self.memory is not None:
+            check_streamed(self, output, is_open)
 
     def _check_cells(self) -> None:
         if self.resolution is not None and self.voxel is not None:
@@ -89,6 +95,11 @@ class Meshing:
             raise InputError(f"--texture {self.texture[0]} is out of range; give 64 to 8192 texels")
         if output.suffix.lower() not in TEXTURED:
             raise InputError(f"{output} has no room for a --texture; write a mesh as {' or '.join(TEXTURED)}")
+
+    def coarse(self, scene: "Scene") -> int | None:
+        """Cells along the longest edge of the grid that is evaluated everywhere; None for the default."""
+        searched = not (self.mise or self.certified)
+        return THIN if self.cells(scene) >= FINE and searched else None
 
     def cells(self, scene: "Scene") -> int:
         """Cells along the longest edge."""
@@ -152,7 +163,6 @@ def extracted(args: Meshing, scene: "Scene", is_open: bool, console: Console, ad
 
     assert scene.inside is not None
     resolution = args.cells(scene)
-    searched = not (args.mise or args.certified)
     choices: dict[str, Any] = {
         "mise": args.mise,
         "certified": args.certified,
@@ -165,7 +175,7 @@ def extracted(args: Meshing, scene: "Scene", is_open: bool, console: Console, ad
             scene.inside,
             scene.box,
             resolution=resolution,
-            coarse=THIN if resolution >= FINE and searched else None,
+            coarse=args.coarse(scene),
             colour=scene.colour,
             keep=kept(args.keep),
             faces=args.faces,

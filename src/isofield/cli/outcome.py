@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from isofield.scene import Scene
 
 
-def findings(system: str, seen: "Seen", scene: "Scene", mesh: "Mesh", resolution: int) -> dict[str, Any]:
-    """What the record says about this reconstruction."""
+def findings(
+    system: str, seen: "Seen", scene: "Scene", mesh: dict[str, Any], resolution: int
+) -> dict[str, Any]:
+    """What the record says about this reconstruction; `mesh` is what it says about the mesh."""
     back = scene.world_from_scene
     cell = float(scene.box.extent.max()) * back.scale / resolution
     return {
         "system": system,
         **observed(seen),
-        "mesh": checks(mesh),
+        "mesh": mesh,
         "resolution": {"cells": resolution, "cell": cell},
         "normalisation": {
             "world_from_scene": {

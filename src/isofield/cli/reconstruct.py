@@ -12,10 +12,11 @@ from isofield.cli.console import Console
 from isofield.cli.learned import no_surface
 from isofield.cli.meshing import Meshing, check_scene, extracted, textured
 from isofield.cli.options import Options
-from isofield.cli.outcome import findings, table
+from isofield.cli.outcome import checks, findings, table
 from isofield.cli.paths import Paths, check_readable, check_writable
 from isofield.cli.run_record import run_record, typed, write_record
 from isofield.cli.seen import Seen, concerns, see, uncoloured
+from isofield.cli.streamed import write_streamed
 from isofield.cli.terrain import seen_from_above
 from isofield.errors import InputError
 
@@ -66,6 +67,11 @@ class Reconstruct:
     meshing: Meshing = field(default_factory=Meshing)
     common: Options = field(default_factory=Options)
 
+    @property
+    def reports(self) -> bool:
+        """Whether a report is written: it shows the whole mesh."""
+        return not self.no_report and self.meshing.memory is None
+
 
 def run(args: Reconstruct) -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
@@ -78,25 +84,38 @@ def run(args: Reconstruct) -> int:
     with console.stage("reconstruct"):
         scene = _scene(args, seen, system)
         check_scene(args.meshing, scene, uncoloured(seen, name))
+    piecewise = args.meshing.memory is not None
     with console.stage("extract") as advance:
         try:
-            mesh = extracted(args.meshing, scene, args.open, console, advance)
+            if piecewise:
+                checked = write_streamed(args.meshing, scene, paths.mesh, advance)
+            else:
+                mesh = extracted(args.meshing, scene, args.open, console, advance)
         except InputError as error:
             raise no_surface(error, name, system, seen.kind, args.weights is not None) from None
+    if not piecewise:
+        mesh, checked = _finished(args, paths, scene, mesh, console)
+    found = {**findings(name, seen, scene, checked, args.meshing.cells(scene)), "open": args.open}
+    if not (args.open or checked["is_closed"]):
+        console.warn("the mesh is not closed: the report says which edges are open")
+    if args.reports:
+        with console.stage("report"):
+            found["distances"] = _write_report(paths, args, seen, mesh, found, console)
+    _finish(args, paths, found, console)
+    return 0
+
+
+def _finished(
+    args: Reconstruct, paths: Paths, scene: "Scene", mesh: "Mesh", console: Console
+) -> "tuple[Mesh, dict[str, Any]]":
+    """The mesh as it was written, in the user's frame, and what its checks say."""
     if args.meshing.texture is not None:
         with console.stage("texture"):
             mesh = textured(args.meshing, mesh, scene, console)
     mesh = mesh.transformed(scene.world_from_scene)
     with console.stage("write"):
         _write(paths, mesh)
-    found = {**findings(name, seen, scene, mesh, args.meshing.cells(scene)), "open": args.open}
-    if not (args.open or found["mesh"]["is_closed"]):
-        console.warn("the mesh is not closed: the report says which edges are open")
-    if not args.no_report:
-        with console.stage("report"):
-            found["distances"] = _write_report(paths, args, seen, mesh, found, console)
-    _finish(args, paths, found, console)
-    return 0
+    return mesh, checks(mesh)
 
 
 def _write(paths: Paths, mesh: "Mesh") -> None:
@@ -231,7 +250,7 @@ def _write_report(
 
 def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Console) -> None:
     pictures = [path for path in paths.companions if path.exists()]
-    outputs = [paths.mesh, *pictures, *([] if args.no_report else [paths.report])]
+    outputs = [paths.mesh, *pictures, *([paths.report] if args.reports else [])]
     record = run_record(
         _words(args),
         seed=args.common.seed,
@@ -243,7 +262,7 @@ def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Con
         **found,
     )
     write_record(paths.record, record)
-    rows = table(paths, found, sum(console.timings.values()), report=not args.no_report)
+    rows = table(paths, found, sum(console.timings.values()), report=args.reports)
     console.finish(f"{args.scan.name} is a mesh", rows, record)
 
 

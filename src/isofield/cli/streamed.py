@@ -33,9 +33,7 @@ def check_streamed(args: "Meshing", output: Path, is_open: bool) -> None:
         raise InputError(f"{output} cannot be written piece by piece: with --memory, write a PLY")
 
 
-def write_streamed(
-    args: "Meshing", scene: "Scene", path: Path, coarse: int | None, advance: Advance
-) -> dict[str, Any]:
+def write_streamed(args: "Meshing", scene: "Scene", path: Path, advance: Advance) -> dict[str, Any]:
     """What the record says about the mesh, which is in the file then, in the user's frame.
 
     Every piece is closed by construction up to its seams, and these are welded: nothing is checked again.
@@ -57,7 +55,7 @@ def write_streamed(
             box,
             resolution=args.cells(scene),
             memory=bytes_of(args.memory),
-            coarse=coarse,
+            coarse=args.coarse(scene),
             colour=scene.colour,
             progress=lambda _, share: advance(share),
         ):

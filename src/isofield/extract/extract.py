@@ -164,7 +164,7 @@ class Request:
         else:
             surface = march(grid)
             del grid
-            mesh = Mesh(place_vertices(surface, sampler, self.steps), surface.faces)
+            mesh = Mesh(place_vertices(surface, sampler, self.steps), surface.faces.astype(np.int64))
         if not len(mesh.faces):
             raise InputError(no_surface(sampler))
         return mesh, sampler

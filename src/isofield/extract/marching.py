@@ -15,7 +15,6 @@ from isofield.extract.bricks import INSIDE, OUTSIDE, SIDE, Bricks, codes_of, cor
 from isofield.extract.cases import CORNERS, EDGES, FACES, MIDDLE, cases
 
 _OWN = SIDE**3
-_EDGES = 3 * _OWN
 _STRIDES = np.array([(SIDE + 1) ** 2, SIDE + 1, 1])
 _BACK = (1 - CORNERS) @ _STRIDES
 """From a cell's upper corner back to each of its corners, in a block of 9^3 nodes."""
@@ -69,22 +68,21 @@ def march(grid: Bricks, seam: Seam | None = None) -> Surface:
         seam: Edges of the plane before them, if they are not the first.
     """
     seam = seam or Seam.none()
-    parts = [_crossed(slots, block) for slots, block in grid.padded(grid.slots, before=1, after=0)]
-    edges, low, high = (_joined(parts, name) for name in ("edges", "low", "high"))
-    number = _numbered(grid, edges, _joined(parts, "middles"))
+    parts = [_crossed(grid, slots, block) for slots, block in grid.padded(grid.slots, before=1, after=0)]
+    number = _numbered(grid.layers, _joined(parts, "upper")[:, 0], _joined(parts, "middles"))
+    on_edges, in_middles = np.split(number, [sum(len(part.edges) for part in parts)])
 
     vertex = np.empty((len(grid.corners), SIDE, SIDE, SIDE, 3), dtype=np.int32)
-    vertex.reshape(-1)[edges] = number[: len(edges)]
+    vertex.reshape(-1)[_joined(parts, "edges")] = on_edges
     vertex.reshape(-1)[3 * grid.addresses(seam.upper) + seam.axis] = len(number) + np.arange(len(seam.axis))
-    faces, loops, made = [], [], len(edges)
+    faces, loops, done = [], [], 0
     for part in parts:
         block = grid.gathered(vertex, part.slots, before=1, after=0).reshape(-1)
-        middles = number[made : made + len(part.middles)]
-        made += len(middles)
-        faces.append(_faces(part, block, middles))
+        faces.append(_faces(part, block, in_middles[done : done + len(part.middles)]))
         loops.append(_loops(part, block))
-    upper = grid.nodes(edges // 3).astype(np.int32)
-    axis = edges % 3
+        done += len(part.middles)
+    del vertex
+    upper, axis, low, high = (_joined(parts, name) for name in ("upper", "axis", "low", "high"))
     return Surface(upper, axis, low, high, number, np.concatenate(loops), np.concatenate(faces))
 
 
@@ -95,6 +93,8 @@ class _Crossed:
     slots: Int[np.ndarray, " t"]
     edges: Int[np.ndarray, " e"]
     """Address of the upper node * 3 + axis."""
+    upper: Int[np.ndarray, "e 3"]
+    axis: Int[np.ndarray, " e"]
     low: Float[np.ndarray, " e"]
     high: Float[np.ndarray, " e"]
     cells: Int[np.ndarray, " c"]
@@ -102,14 +102,14 @@ class _Crossed:
     entries: Int[np.ndarray, " c"]
     """Which of the cases."""
     middles: Int[np.ndarray, " m"]
-    """Slot of each loop that has a vertex in its middle."""
+    """Place along x of each loop that has a vertex in its middle."""
 
 
 def _joined(parts: list[_Crossed], name: str) -> np.ndarray:
     return np.concatenate([getattr(part, name) for part in parts])
 
 
-def _crossed(slots: Int[np.ndarray, " t"], block: Float[np.ndarray, "t 9 9 9"]) -> _Crossed:
+def _crossed(grid: Bricks, slots: Int[np.ndarray, " t"], block: Float[np.ndarray, "t 9 9 9"]) -> _Crossed:
     """Edges whose ends differ and complete cells on the surface, of blocks that begin a node before."""
     codes = codes_of(block)
     here = codes[:, 1:, 1:, 1:]
@@ -120,16 +120,17 @@ def _crossed(slots: Int[np.ndarray, " t"], block: Float[np.ndarray, "t 9 9 9"]) 
     place = np.flatnonzero(crossed)
     brick, node, axis = place >> 11, (place >> 2) & (_OWN - 1), place & 3
     at, values = _in_block(brick, node), block.reshape(-1)
-    edges = slots.take(brick) * _EDGES + 3 * node + axis
     low, high = values.take(at - _STRIDES.take(axis)), values.take(at)
+    address = slots.take(brick) * _OWN + node
+    upper = grid.nodes(address).astype(np.int32)
 
-    signs = _signs(codes)
     place = np.flatnonzero(corner_or(codes) == INSIDE | OUTSIDE)
     brick, at = place >> 9, _in_block(place >> 9, place & (_OWN - 1))
-    signs = signs.reshape(-1)[place]
+    signs = _signs(codes).reshape(-1).take(place)
     entries = cases().index[signs, _joined_faces(values, at, cases().ambiguous[signs])]
-    middles = np.repeat(slots[brick], np.diff(cases().first_loop)[entries])
-    return _Crossed(slots, edges, low, high, at, entries, middles)
+    middles = np.repeat(grid.corners[slots[brick], 0], np.diff(cases().first_loop)[entries])
+    edges, axis, at = 3 * address + axis, axis.astype(np.int8), at.astype(np.int32)
+    return _Crossed(slots, edges, upper, axis, low, high, at, entries, middles)
 
 
 def _in_block(brick: Int[np.ndarray, " n"], node: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -168,15 +169,16 @@ def _joined_faces(
 
 
 def _numbered(
-    grid: Bricks, edges: Int[np.ndarray, " e"], middles: Int[np.ndarray, " m"]
+    layers: range, edges: Int[np.ndarray, " e"], middles: Int[np.ndarray, " m"]
 ) -> Int[np.ndarray, " n"]:
-    """Vertices of edges, and of middles by their slots: layer by layer, edges before middles."""
-    layer = grid.corners[:, 0] // SIDE - grid.layers.start
-    on_edges = np.bincount(layer[edges // _EDGES], minlength=len(grid.layers))
-    in_middles = np.bincount(layer[middles], minlength=len(grid.layers))
+    """Vertices of edges and of middles at these places along x: layer by layer, edges before middles."""
+    on_edges, in_middles = (
+        np.bincount(places // SIDE - layers.start, minlength=len(layers)) for places in (edges, middles)
+    )
     edges_so_far, middles_so_far = np.cumsum(on_edges), np.cumsum(in_middles)
     edge = np.arange(len(edges)) + np.repeat(middles_so_far - in_middles, on_edges)
-    return np.concatenate([edge, np.arange(len(middles)) + np.repeat(edges_so_far, in_middles)])
+    middle = np.arange(len(middles)) + np.repeat(edges_so_far, in_middles)
+    return np.concatenate([edge, middle]).astype(np.int32)
 
 
 def _faces(
@@ -186,7 +188,7 @@ def _faces(
     owner, row = _ragged(cases().first_triangle, part.entries)
     edges = _triangle_edges().take(row, axis=0)
     edges += (3 * part.cells).take(owner)[:, None]
-    faces = vertex.take(edges).astype(np.int64)
+    faces = vertex.take(edges)
     if len(middles):
         local = cases().triangles[row]
         at, column = np.nonzero(local >= MIDDLE)
@@ -206,7 +208,7 @@ def _loops(part: _Crossed, vertex: Int[np.ndarray, " k"]) -> Int[np.ndarray, "m 
     """Vertices around each middle, filled up with -1."""
     owner, row = _ragged(cases().first_loop, part.entries)
     edges = cases().loops[row]
-    return np.where(edges < 0, -1, vertex[3 * part.cells[owner][:, None] + _EDGE[edges]]).astype(np.int64)
+    return np.where(edges < 0, -1, vertex[3 * part.cells[owner][:, None] + _EDGE[edges]])
 
 
 def _ragged(first: Int[np.ndarray, " n"], entry: Int[np.ndarray, " c"]) -> tuple[np.ndarray, np.ndarray]:

@@ -205,7 +205,7 @@ def mesh_of(values: Float[np.ndarray, "x y z"], box: Box) -> Mesh:
     surface = march(bricks_of(padded))
     # Without steps of projection the field itself is not asked again.
     vertices = place_vertices(surface, Sampler(lambda points: points[:, 0], lattice, closed=False), 0)
-    return Mesh(vertices, surface.faces)
+    return Mesh(vertices, surface.faces.astype(np.int64))
 
 
 def bricks_of(values: Float32[np.ndarray, "x y z"]) -> Bricks:

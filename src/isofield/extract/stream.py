@@ -27,7 +27,7 @@ from isofield.scene import Colour, Inside
 
 WHOLE = 6_000
 """Bytes that a brick of a level that is refined at once takes at most; measured."""
-PER_BRICK = 18_000
+PER_BRICK = 20_000
 """Bytes that a brick of the finest grid takes while its surface is made; measured."""
 KEPT = 1_000
 """Bytes that are kept of a brick between visits; measured."""
@@ -147,7 +147,7 @@ def _pieces(
         layers.forget()
         vertices = place_vertices(surface, sampler, project, seam.places)
         own = made + np.arange(len(vertices))
-        faces = np.concatenate([own, seam.numbers])[surface.faces]
+        faces = np.concatenate([own, seam.numbers]).astype(np.int32).take(surface.faces)
         edges, rows = surface.seam(part.stop * SIDE - 1)
         seam, made = Sewn(edges, own[rows], vertices[rows]), made + len(vertices)
         del surface, own
