@@ -29,6 +29,7 @@ from isofield.metrics.baselines import (
 )
 from isofield.metrics.stored_shape import StoredShape
 from isofield.observation import Photo, PointCloud
+from isofield.ops.query import query
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
 TRIED = 4
@@ -129,30 +130,40 @@ def retrieval(system: Any, library: Library) -> Callable[[Item], int]:
     return lambda item: owners[nearest_code(known, codes(system, [seen(item, system)])[0])]
 
 
-def scored(item: Item, library: Library, number: int) -> Row:
-    """A training shape as the answer to a test model, on the test model's points and surface."""
+def answered(item: Item, system: Any) -> Row:
+    """The network's own answer by IoU alone, and whether a grid finds none of its surface: IoU 0, then."""
+    scene, known = system.reconstruct(seen(item, system)), item.occupied()
+    local = scene.world_from_scene.inverse()
+    found = iou(query(scene.inside, local.apply(known.points)) > 0, known.inside)
+    inside = query(scene.inside, grid_points()) > 0
+    empty = bool(inside.all() or not inside.any())
+    return {"class": item.category, "name": item.id, "iou": 0.0 if empty else found, "empty": empty}
+
+
+def scored(item: Item, library: Library, number: int, quick: bool = False) -> Row:
+    """A training shape as the answer to a test model, on its points and, unless quick, surface."""
     shape, signs = library.shape(number)
-    occupied, cloud = item.occupied(), item.cloud()
+    occupied = item.occupied()
+    row = {
+        "class": item.category,
+        "name": item.id,
+        "found": library.items[number % len(library.items)].name,
+        "iou": iou(shape.occupied(occupied.points * signs), occupied.inside),
+    }
+    if quick:
+        return row
+    cloud = item.cloud()
     near = Nearest.between(
         Samples(shape.surface.points * signs, shape.surface.normals * signs),
         Samples(cloud.points, cloud.normals),
     )
-    return {
-        **{
-            "class": item.category,
-            "name": item.id,
-            "found": library.items[number % len(library.items)].name,
-        },
-        "iou": iou(shape.occupied(occupied.points * signs), occupied.inside),
-        **chamfer(near),
-        "normal_consistency": normal_consistency(near),
-    }
+    return {**row, **chamfer(near), "normal_consistency": normal_consistency(near)}
 
 
-def oracle(item: Item, bits: np.ndarray, library: Library) -> Row:
+def oracle(item: Item, bits: np.ndarray, library: Library, quick: bool = False) -> Row:
     """The training shape that overlaps most with the test model, which only the truth can tell."""
     best = np.argsort(-overlaps(library.bits, bits), kind="stable")[:TRIED]
-    return max((scored(item, library, int(number)) for number in best), key=lambda row: row["iou"])
+    return max((scored(item, library, int(number), quick) for number in best), key=lambda row: row["iou"])
 
 
 def mean_rows(test: Sequence[Item], library: Library, held: np.ndarray) -> list[Row]:

@@ -33,6 +33,7 @@ def main() -> int:
     parser.add_argument("--weights", type=Path, help="what ships; the run's own until then")
     parser.add_argument("--card", type=Path, help="src/isofield/weights/onet_KIND.md")
     parser.add_argument("--limit", type=int, help="only so many test models, to try it out")
+    parser.add_argument("--quick", action="store_true", help="IoU alone: no meshes, no distances")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes for the grids")
     args = parser.parse_args()
     args.run = args.run or ROOT / "runs" / f"onet_{args.kind}"
@@ -112,8 +113,11 @@ def conditional(args: argparse.Namespace, system: Any) -> dict[str, Any]:
     from isofield.data.chosen import chosen
     from isofield.data.shapenet import items
 
-    rows = {"network": evaluated(args, "onet", args.weights)}
-    rows |= {name: evaluated(args, name, None) for name in OTHERS.get(args.kind, ())}
+    if args.quick:
+        rows = {"network": [baselines.answered(item, system) for item in some(args)]}
+    else:
+        rows = {"network": evaluated(args, "onet", args.weights)}
+        rows |= {name: evaluated(args, name, None) for name in OTHERS.get(args.kind, ())}
     asked = {f"{row['class']}/{row['name']}" for row in rows["network"]}
     test = [item for item in items(args.data, "test") if item.name in asked]
     train = chosen(args.data, items(args.data, "train"), system.config.only)
@@ -121,11 +125,22 @@ def conditional(args: argparse.Namespace, system: Any) -> dict[str, Any]:
     bits = [baselines.grids(args.data, part, args.jobs) for part in (train, val, test)]
     library = baselines.Library.of(train, bits[0], system.config.mirror)
     find = baselines.retrieval(system, library)
-    rows["retrieval"] = [baselines.scored(item, library, find(item)) for item in test]
-    rows["oracle"] = [baselines.oracle(item, own, library) for item, own in zip(test, bits[2], strict=True)]
+    rows["retrieval"] = [baselines.scored(item, library, find(item), args.quick) for item in test]
+    rows["oracle"] = [
+        baselines.oracle(item, own, library, args.quick) for item, own in zip(test, bits[2], strict=True)
+    ]
     rows["mean_shape"] = baselines.mean_rows(test, library, bits[1])
     rows["mean_of_category"] = baselines.mean_rows_by_category(test, library, val, bits[1])
     return {"test": len(test), "candidates": len(library.bits), **compared(rows)}
+
+
+def some(args: argparse.Namespace) -> list[Any]:
+    """The test models to measure on: all, or so many spread evenly."""
+    from isofield.data.shapenet import items
+
+    test = items(args.data, "test")
+    count = min(len(test), args.limit or len(test))
+    return [test[number * len(test) // count] for number in range(count)]
 
 
 def compared(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -138,7 +153,7 @@ def compared(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         for name, other in rows.items()
         if name != "network"
     }
-    bare = sum(row.get("chamfer_l1") is None for row in rows["network"])
+    bare = sum(row.get("empty", row.get("chamfer_l1") is None) for row in rows["network"])
     return {
         "means": {name: summary(part) for name, part in rows.items()},
         "better": better,

@@ -142,7 +142,7 @@ def against(name: str, card: Card) -> str:
     own, other = (card["means"][each]["mean_over_classes"] for each in ("network", name))
     whom = {"retrieval": "looking up the nearest training shape", "oracle": "the best training shape"}[name]
     beats = own["iou"] > other["iou"]
-    distance = "it has no surface to measure distances to"
+    distance = "distances were not measured"
     if own.get("chamfer_l1_x10") is not None:
         closer = own["chamfer_l1_x10"] < other["chamfer_l1_x10"]
         distance = f"by Chamfer distance it is {'better' if closer else 'worse'}"

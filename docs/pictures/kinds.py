@@ -80,7 +80,7 @@ def converted(args: argparse.Namespace, folder: Path) -> np.ndarray:
 def fields(args: argparse.Namespace, folder: Path) -> np.ndarray:
     """Field files side by side."""
     look = replace(LOOK, width=460, height=400, sky_rays=12, turn=215)
-    words = ["--certified", "--resolution", "256"]
+    words = ["--keep", "largest", "--resolution", "256"]
     return in_rows([draw_mesh(read_mesh(reconstructed(folder, f, *words)), look) for f in args.files], 2)
 
 

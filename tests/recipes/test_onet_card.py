@@ -55,7 +55,7 @@ def store(folder, radius, draw):
     np.savez(folder / "pointcloud.npz", points=radius * normals, normals=normals, **frame)
 
 
-def made(tmp_path, dataset, kind, monkeypatch, **config):
+def made(tmp_path, dataset, kind, monkeypatch, *more, **config):
     """The card of a network that has learned nothing."""
     import onet_card
 
@@ -74,7 +74,7 @@ def made(tmp_path, dataset, kind, monkeypatch, **config):
     (run / "config.json").write_text(json.dumps({"options": options}))
     (run / "metrics.jsonl").write_text('{"kind": "train", "step": 1250}\n')
     words = ["--data", dataset, "--run", run, "--weights", run / "weights.safetensors"]
-    words += ["--card", tmp_path / "card.md", "--jobs", "1"]
+    words += ["--card", tmp_path / "card.md", "--jobs", "1", *more]
     monkeypatch.setattr(sys, "argv", ["onet_card.py", kind, *map(str, words)])
     monkeypatch.setattr(onet_card, "OTHERS", {})
     assert onet_card.main() == 0
@@ -101,6 +101,19 @@ def test_a_network_that_learned_nothing_does_not_beat_retrieval(tmp_path, datase
     assert "The validation part decided" not in text
     assert "- 7 models: Public domain" in text
     assert "| nearest training shape, by the encoder's code | 0." in text
+
+
+def test_the_quick_card_has_the_same_ious(tmp_path, dataset, monkeypatch, capsys):
+    sizes = {"code_size": 8, "encoder_width": 8, "cloud_size": 50}
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    slow, _ = made(tmp_path / "a", dataset, "points", monkeypatch, **sizes)
+    quick, text = made(tmp_path / "b", dataset, "points", monkeypatch, "--quick", **sizes)
+    for name, means in slow["means"].items():
+        same = quick["means"][name]["mean_over_classes"]
+        assert same["iou"] == pytest.approx(means["mean_over_classes"]["iou"], abs=0.02), name
+        assert "chamfer_l1" not in same
+    assert "distances were not measured" in text
 
 
 def test_the_generative_network_is_measured_without_observation(tmp_path, dataset, monkeypatch, capsys):
