@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from isofield.extract import extract_mesh
 from isofield.extract.lattice import Lattice
 from isofield.extract.predict import Pyramid
 from isofield.extract.refine import refine
@@ -90,3 +91,14 @@ def test_nodes_that_were_not_asked_are_farther_from_zero_than_slopes_reach():
     away = np.abs(np.linalg.norm((wanted[0] - 16) * CELL, axis=1) - 0.3)
     assert away.max() < 0.3
     assert 500 < len(wanted[0]) < 10_000
+
+
+def test_all_of_the_searched_grid_is_asked_before_there_is_no_surface():
+    """A steep bump between coarse nodes, on a field that varies too little to suspect it."""
+    centre = torch.tensor([1.0, 3.0, -5.0]) / 32
+
+    def field(p):
+        return torch.maximum(-0.5 + 0.1 * p[:, 0], 50 * (0.02 - (p - centre).norm(dim=1)))
+
+    mesh = extract_mesh(field, Box.cube(1.0), resolution=64)
+    assert np.abs(np.linalg.norm(mesh.vertices - centre.numpy(), axis=1) - 0.02).max() < 0.011

@@ -79,6 +79,8 @@ def refine_to(sampler: Sampler, levels: int, search: bool, last: int, stage: Sta
             pyramid.reserve(level, nodes // SIDE)
             wanted = grid.addresses(nodes)
         evaluate(sampler, pyramid, level, np.concatenate([wanted, unknown_ends(grid)]))
+        if level == levels and not sampler.low < 0 <= sampler.high:
+            evaluate(sampler, pyramid, level, _nodes_of(grid))
     return pyramid
 
 
