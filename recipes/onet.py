@@ -3,7 +3,7 @@
     python recipes/onet.py points|image|generative [--data datasets/furniture] [--run runs/onet_points]
 
 points       300 noisy points -> shape, all furniture
-image        a picture of 96 x 96 pixels -> shape, all furniture
+image        a picture of 128 x 128 pixels -> shape, all furniture
 generative   nothing -> chairs and tables
 
 Running it again goes on where it stopped. The weights that the validation found best are written, in half
@@ -45,11 +45,11 @@ RECIPES = {
         chooses_level=False,
     ),
     "image": Recipe(
-        2400,
-        {"sees": "image", "code_size": 128, "encoder_width": 24, "field_width": 128, "field_blocks": 3}
-        | {"points": 320, "image_size": 96, "mirror": True, "crop": 0.6, "vary": 0.5, "dropout": 0.1}
-        | {"held": 80},
+        6000,
+        {"sees": "image", "code_size": 128, "encoder_width": 32, "field_width": 128, "points": 512}
+        | {"image_size": 128, "mirror": True},
         weight_decay=0.05,
+        kept="weights.safetensors",
     ),
     "generative": Recipe(
         2600,
