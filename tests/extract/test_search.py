@@ -98,7 +98,7 @@ def test_all_of_the_searched_grid_is_asked_before_there_is_no_surface():
     centre = torch.tensor([1.0, 3.0, -5.0]) / 32
 
     def field(p):
-        return torch.maximum(-0.5 + 0.5 * p[:, 0], 50 * (0.02 - (p - centre).norm(dim=1)))
+        return torch.maximum(-2 + 2.5 * p[:, 0], 100 * (0.02 - (p - centre).norm(dim=1)))
 
     mesh = extract_mesh(field, Box.cube(1.0), resolution=64)
     assert np.abs(np.linalg.norm(mesh.vertices - centre.numpy(), axis=1) - 0.02).max() < 0.011
