@@ -76,7 +76,7 @@ def training(card: Card) -> str:
 
 def regularised(config: Card) -> str:
     """What keeps the network from learning pictures by heart."""
-    if config["sees"] != "image":
+    if not config["vary"]:
         return ""
     area, without = 100 * config["crop"], 100 * config["dropout"]
     return f"""Pictures are shown with other light, colours and frames (strength {config["vary"]:g}, down to

@@ -18,15 +18,22 @@ from isofield.ops.query import query
 from isofield.scene import Scene
 
 LEVELS = tuple(round(0.04 + 0.02 * step, 2) for step in range(24))
+FOUND = 0.95
+"""Share of the models for which some labelled point has to be inside."""
 EVERY = 10**6
 """Models to ask for: all there are."""
 
 
 def chosen_level(system: Any, data: Path) -> tuple[float, dict[float, float]]:
-    """The level with the highest mean IoU on the validation part, and the mean IoU of every level."""
-    table = np.array([ious(system, known) for known in held(system, data)])
-    means = dict(zip(LEVELS, table.mean(0).tolist(), strict=True))
-    return max(means, key=means.__getitem__), means
+    """The level with the highest mean IoU on the validation part, and the mean IoU of every level.
+
+    Of the levels at which nearly all models have a surface, if there are any.
+    """
+    table = [ious(system, known) for known in held(system, data)]
+    means = dict(zip(LEVELS, np.mean([row for row, _ in table], axis=0).tolist(), strict=True))
+    peaks = np.array([peak for _, peak in table])
+    fit = [level for level in LEVELS if (peaks > logit(level)).mean() >= FOUND] or LEVELS
+    return max(fit, key=means.__getitem__), means
 
 
 def held(system: Any, data: Path) -> list[Known]:
@@ -37,12 +44,12 @@ def held(system: Any, data: Path) -> list[Known]:
 
 
 @torch.no_grad()
-def ious(system: Any, known: Known) -> list[float]:
-    """IoU of one model at every level."""
+def ious(system: Any, known: Known) -> tuple[list[float], float]:
+    """IoU of one model at every level, and the highest of the logits."""
     scene = reconstructed(system, known)
     local = scene.world_from_scene.inverse().apply(known.points)
     logits = query(scene.inside, local) + logit(system.config.threshold)
-    return [iou(logits > logit(level), known.inside) for level in LEVELS]
+    return [iou(logits > logit(level), known.inside) for level in LEVELS], float(logits.max())
 
 
 def reconstructed(system: Any, known: Known) -> Scene:

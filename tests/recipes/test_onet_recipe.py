@@ -44,10 +44,25 @@ def test_ious_are_those_of_every_level():
 
     points = np.random.default_rng(0).uniform(0, 1, (4000, 3))
     known = Known("half", PointCloud(points[:9]), points, points[:, 0] < 0.7)
-    found = dict(zip(LEVELS, ious(Slope(), known), strict=True))
+    values, peak = ious(Slope(), known)
+    assert peak == pytest.approx(np.log(1 / 1e-4), rel=0.2)
+    found = dict(zip(LEVELS, values, strict=True))
     assert max(found, key=found.__getitem__) == pytest.approx(0.3)
     assert found[0.3] == pytest.approx(1, abs=0.01)
     assert found[0.44] == pytest.approx(0.56 / 0.7, abs=0.03)
+
+
+@pytest.mark.parametrize(("rare", "best"), [(0.01, 0.3), (0.1, 0.1)])
+def test_a_level_has_to_find_nearly_all(monkeypatch, rare, best):
+    import onet_level
+
+    def ious(system, known):  # some models are found at low levels alone
+        levels = np.array(onet_level.LEVELS)
+        return 0.5 - abs(levels - 0.3), onet_level.logit(0.11 if known < rare else 0.9)
+
+    monkeypatch.setattr(onet_level, "held", lambda system, data: np.linspace(0.005, 1, 100))
+    monkeypatch.setattr(onet_level, "ious", ious)
+    assert onet_level.chosen_level(None, Path())[0] == best
 
 
 @pytest.fixture
