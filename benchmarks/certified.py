@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from isofield.extract import extract_mesh
-from isofield.extract.certified import BLOCK, certified_cells, certified_grid, extract_certified
+from isofield.extract.certified import BLOCK, certified_cells, certified_grid
 from isofield.extract.lattice import Lattice
 from isofield.extract.sampler import Sampler
 from isofield.geometry import Mesh
@@ -39,7 +39,7 @@ def compare(path: Path, resolution: int, runs: int) -> dict[str, object]:
     field = Counted(path)
     ways = {
         "default": lambda **kw: extract_mesh(field, field.box, resolution=resolution, **kw),
-        "certified": lambda **kw: extract_certified(field, field.box, resolution=resolution, **kw),
+        "certified": lambda **kw: extract_mesh(field, field.box, resolution=resolution, certified=True, **kw),
     }
     row: dict[str, object] = {"field": path.stem, "resolution": resolution}
     meshes: dict[str, Mesh] = {}

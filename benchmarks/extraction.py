@@ -176,7 +176,6 @@ def shapes() -> dict[str, Callable[[Tensor], Tensor]]:
 def certified(repeats: int, folder: Path | None, resolution: int = 256) -> list[dict]:
     """Proven extraction beside the default, on trained networks in files."""
     from isofield.extract import extract_mesh
-    from isofield.extract.certified import extract_certified
     from isofield.systems.field_file import read_scene
 
     rows = []
@@ -186,7 +185,7 @@ def certified(repeats: int, folder: Path | None, resolution: int = 256) -> list[
         runs = {
             "default": lambda scene=scene, options=options: len(extract_mesh(scene.inside, **options).faces),
             "certified": lambda scene=scene, options=options: len(
-                extract_certified(scene.inside, **options).faces
+                extract_mesh(scene.inside, certified=True, **options).faces
             ),
         }
         rows.append({"field": path.stem, "resolution": resolution} | in_turns(runs, repeats))

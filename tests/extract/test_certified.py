@@ -1,18 +1,14 @@
 """Certified meshes are those of the dense grid, found with few evaluations, and nothing is missed."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from isofield.errors import InputError
 from isofield.extract import extract_mesh
-from isofield.extract.certified import (
-    BLOCK,
-    PROVEN,
-    certified_cells,
-    certified_grid,
-    extract_certified,
-)
+from isofield.extract.certified import BLOCK, PROVEN, certified_cells, certified_grid
 from isofield.extract.lattice import Lattice
 from isofield.extract.sampler import Sampler
 from isofield.fields.mlp import BoundMlp
@@ -23,6 +19,7 @@ from isofield.ops.steps import Activation, Affine
 
 BOX = Box.cube(2.0)
 RELU = Activation("relu")
+extract_certified = partial(extract_mesh, certified=True)
 
 
 def octahedra(*balls):

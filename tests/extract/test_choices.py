@@ -6,7 +6,6 @@ import torch
 
 from isofield.errors import InputError
 from isofield.extract import extract_mesh
-from isofield.extract.certified import extract_certified
 from isofield.extract.mise import extract_mise
 from isofield.extract.polish import polish
 from isofield.fields.mlp import BoundMlp
@@ -67,14 +66,6 @@ def test_every_search_ends_in_the_same_way(method):
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert shares[-1] == 1
-
-
-def test_the_older_name_of_certified():
-    one, other = (
-        extract_certified(octahedron(), BOX, resolution=32),
-        extract_mesh(octahedron(), BOX, resolution=32, certified=True),
-    )
-    assert one.vertices.tobytes() == other.vertices.tobytes()
 
 
 @pytest.mark.parametrize("certified", [False, True])

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from isofield.extract import extract_mesh
-from isofield.extract.certified import extract_certified
 from isofield.geometry.mesh_checks import check_mesh
 from isofield.systems.field_file import read_scene
 
@@ -27,12 +26,12 @@ def octahedron(tmp_path):
     return tmp_path / "octahedron.npz"
 
 
-@pytest.mark.parametrize("extract", [extract_mesh, extract_certified])
-def test_the_mesh_is_the_shape(octahedron, extract):
+@pytest.mark.parametrize("certified", [False, True])
+def test_the_mesh_is_the_shape(octahedron, certified):
     scene = read_scene(octahedron)
     values = scene.inside(torch.tensor([[0.2, -0.1, 0.3], [0.2, -0.1, 0.9]]))
     torch.testing.assert_close(values, torch.tensor([0.5, -0.1]))
-    mesh = extract(scene.inside, scene.box, resolution=48, normals="faces")
+    mesh = extract_mesh(scene.inside, scene.box, resolution=48, normals="faces", certified=certified)
     checks = check_mesh(mesh)
     assert checks.is_sound
     assert checks.volume == pytest.approx(4 / 3 * 0.5**3, rel=0.02)

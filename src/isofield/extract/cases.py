@@ -17,7 +17,7 @@ from functools import cache
 from itertools import pairwise
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int, Integer, UInt8
 
 CORNERS = np.array([[k & 1, k >> 1 & 1, k >> 2 & 1] for k in range(8)])
 """Corner k of the unit cell; its bit in a case is 1 << k."""
@@ -85,6 +85,24 @@ def cases() -> Cases:
 def _is_ambiguous(case: int, ring: tuple[int, ...]) -> bool:
     a, b, c, d = (case >> k & 1 for k in ring)
     return a == c and b == d and a != b
+
+
+def joined_faces(
+    values: Float[np.ndarray, "c 8"], signs: Integer[np.ndarray, " c"]
+) -> UInt8[np.ndarray, " c"]:
+    """Bits of the ambiguous faces of cells whose inside corners are connected within the face.
+
+    The bilinear interpolant on the face joins its inside corners if their product exceeds the
+    product of the outside ones (asymptotic decider, Nielson and Hamann 1991). Products of float32
+    values are exact in float64, so both cells at a face decide alike.
+    """
+    joined = np.zeros(len(values), np.uint8)
+    for f, (a, b, c, d) in enumerate(FACES):
+        with np.errstate(invalid="ignore"):  # 0 * inf, on faces that are not ambiguous
+            one, other = values[:, a] * values[:, c], values[:, b] * values[:, d]
+        joins = np.where(values[:, a] >= 0, one > other, other > one)
+        joined |= joins.astype(np.uint8) << np.uint8(f)
+    return joined & cases().ambiguous[signs].astype(np.uint8)
 
 
 def loops_of(case: int, joined: int) -> list[list[int]]:

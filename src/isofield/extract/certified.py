@@ -7,7 +7,6 @@ all had been evaluated: no part that holds a node is missed, however small, thin
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from isofield.extract.lattice import Lattice
 from isofield.extract.refine import unknown_ends
 from isofield.extract.sampler import Sampler
 from isofield.extract.stages import Stages
-from isofield.geometry import Box, Mesh
+from isofield.geometry import Box
 from isofield.ops.bounds import ROUNDING, Planes, bound
 from isofield.ops.steps import Layered
 from isofield.scene import Inside
@@ -205,10 +204,3 @@ def certified_search(
     blocks = certified_cells(field, sampler.lattice, BLOCK, closed)
     stages.enter("evaluation")
     return certified_grid(sampler, blocks), sampler
-
-
-def extract_certified(field: Layered, box: Box, **choices: Any) -> Mesh:
-    """`extract_mesh(field, box, certified=True, ...)` by its older name."""
-    from isofield.extract.extract import extract_mesh
-
-    return extract_mesh(field, box, certified=True, **choices)

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int8
 
 from isofield.extract.bricks import Bricks
-from isofield.extract.cases import CORNERS, EDGES, FACES, cases, loops_of
+from isofield.extract.cases import CORNERS, EDGES, FACES, cases, joined_faces, loops_of
 from isofield.extract.marching import Surface, march
 from isofield.extract.project import place_vertices
 from isofield.extract.quadric import gradients_at, placed
@@ -113,22 +113,11 @@ def _cells(grid: Bricks, around: Int[np.ndarray, "e 4 3"]) -> Cells:
     complete = ~np.isnan(values).any(axis=1)
     keys, corners, values = keys[complete], corners[complete], values[complete]
     signs = ((values >= 0) << np.arange(8)).sum(axis=1)
-    numbers = _split(
-        signs, _joined(values, signs), keys, _keys(corners + np.eye(3, dtype=int)[:, None], grid)
-    )
+    ahead = _keys(corners + np.eye(3, dtype=int)[:, None], grid)
+    numbers = _split(signs, joined_faces(values, signs).astype(np.int64), keys, ahead)
     counts = numbers.max(axis=1, initial=-1) + 1
     first = np.cumsum(counts) - counts
     return Cells(keys, corners, np.where(numbers >= 0, first[:, None] + numbers, -1))
-
-
-def _joined(values: Float[np.ndarray, "c 8"], signs: Int[np.ndarray, " c"]) -> Int[np.ndarray, " c"]:
-    """Bits of the ambiguous faces whose inside corners are connected, as marching cubes decides."""
-    joined = np.zeros(len(values), np.int64)
-    for face, (a, b, c, d) in enumerate(FACES):
-        one, other = values[:, a] * values[:, c], values[:, b] * values[:, d]
-        joins = np.where(values[:, a] >= 0, one > other, other > one)
-        joined |= joins.astype(np.int64) << face
-    return joined & cases().ambiguous[signs]
 
 
 @cache

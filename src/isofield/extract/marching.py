@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 
 from isofield.extract.bricks import INSIDE, OUTSIDE, SIDE, Bricks, codes_of, corner_or
-from isofield.extract.cases import CORNERS, EDGES, FACES, MIDDLE, cases
+from isofield.extract.cases import CORNERS, EDGES, MIDDLE, cases, joined_faces
 
 _OWN = SIDE**3
 _STRIDES = np.array([(SIDE + 1) ** 2, SIDE + 1, 1])
@@ -127,7 +127,10 @@ def _crossed(grid: Bricks, slots: Int[np.ndarray, " t"], block: Float[np.ndarray
     place = np.flatnonzero(corner_or(codes) == INSIDE | OUTSIDE)
     brick, at = place >> 9, _in_block(place >> 9, place & (_OWN - 1))
     signs = _signs(codes).reshape(-1).take(place)
-    entries = cases().index[signs, _joined_faces(values, at, cases().ambiguous[signs])]
+    joined = np.zeros(len(at), np.uint8)
+    some = np.flatnonzero(cases().ambiguous[signs])
+    joined[some] = joined_faces(values[at[some, None] - _BACK].astype(np.float64), signs[some])
+    entries = cases().index[signs, joined]
     middles = np.repeat(grid.corners[slots[brick], 0], np.diff(cases().first_loop)[entries])
     edges, axis, at = 3 * address + axis, axis.astype(np.int8), at.astype(np.int32)
     return _Crossed(slots, edges, upper, axis, low, high, at, entries, middles)
@@ -147,25 +150,6 @@ def _signs(codes: np.ndarray) -> np.ndarray:
     signs = signs[:, :-1] | signs[:, 1:] << 1
     signs = signs[:, :, :-1] | signs[:, :, 1:] << 2
     return signs[..., :-1] | signs[..., 1:] << 4
-
-
-def _joined_faces(
-    values: Float[np.ndarray, " n"], at: Int[np.ndarray, " c"], ambiguous: Int[np.ndarray, " c"]
-) -> UInt8[np.ndarray, " c"]:
-    """Bits of the ambiguous faces whose inside corners are connected within the face.
-
-    The bilinear interpolant on the face joins its inside corners if their product exceeds the
-    product of the outside ones (asymptotic decider, Nielson and Hamann 1991). Products of float32
-    values are exact in float64, so both cells at a face decide alike.
-    """
-    joined = np.zeros(len(at), dtype=np.uint8)
-    some = np.flatnonzero(ambiguous)
-    for f, ring in enumerate(FACES):
-        rows = some[(ambiguous[some] & (1 << f)) > 0]
-        a, b, c, d = (values[at[rows] - _BACK[k]].astype(np.float64) for k in ring)
-        one, other = a * c, b * d
-        joined[rows] |= np.where(a >= 0, one > other, other > one).astype(np.uint8) << np.uint8(f)
-    return joined
 
 
 def _numbered(
