@@ -77,6 +77,35 @@ def test_polish_moves_vertices_and_is_recorded(scan, capsys):
     assert 0 < np.abs(plain.vertices - polished.vertices).max() < 0.1
 
 
+def test_memory_writes_the_same_surface_piece_by_piece(scan, capsys):
+    record = reconstructed(capsys, scan, "-o", "pieces.ply", "--resolution", "64", "--memory", "8GB")
+    whole = reconstructed(capsys, scan, "-o", "whole.ply", "--resolution", "64")
+    pieces, mesh = read_mesh("pieces.ply"), read_mesh("whole.ply")
+    assert np.array_equal(pieces.faces, mesh.faces)
+    assert np.abs(pieces.vertices - mesh.vertices).max() < 1e-5
+    assert pieces.normals is None
+    assert record["mesh"]["vertices"] == whole["mesh"]["vertices"]
+    assert record["mesh"]["pieces"] == 1
+    assert not list(Path().glob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", "m.ply", "--memory", "plenty"], "not a size"),
+        (["-o", "m.glb", "--memory", "2GB"], "write a PLY"),
+        (["-o", "m.ply", "--memory", "2GB", "--keep", "largest"], "--keep needs the whole mesh"),
+        (["-o", "m.ply", "--memory", "2GB", "--sharp"], "--sharp does not work piece by piece"),
+        (["-o", "m.ply", "--memory", "50MB", "--resolution", "256"], "too little"),
+        (["-o", "m.ply", "--memory", "2GB", "--resolution", "24"], "leave the memory out"),
+    ],
+)
+def test_memory_that_cannot_be_is_one_sentence(scan, words, said, capsys):
+    assert main(["reconstruct", scan, *words]) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("m.ply").exists()
+
+
 @pytest.mark.parametrize("words", [["--texture"], ["--texture", "128"]])
 def test_texture_of_a_glb(scan, capsys, words):
     import trimesh
