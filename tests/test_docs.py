@@ -5,11 +5,17 @@ import runpy
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from isofield.cli import VERBS, main
 from isofield.data import read_points, write_points
+from isofield.data.binvox import write_binvox
+from isofield.geometry import Box, Mesh
+from isofield.geometry.mesh_checks import check_mesh
+from isofield.observation import Voxels
+from isofield.scene import Scene
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -41,6 +47,48 @@ def test_quick_start_runs(tmp_path, monkeypatch, capsys):
             if word == "-o":
                 assert Path(words[k + 1]).stat().st_size > 1000
     assert (tmp_path / "out" / "mesh.report.html").exists()
+
+
+def octahedron_file(folder: Path) -> None:
+    """The network |x|_1 - 0.4, as field files have it."""
+    sides = np.concatenate([np.eye(3), -np.eye(3)], axis=1).astype(np.float32)
+    arrays = {"0000.dense.A": sides, "0000.dense.b": np.zeros(6, np.float32), "0001.relu._": np.zeros(0)}
+    arrays |= {"0002.dense.A": np.ones((6, 1), np.float32), "0002.dense.b": np.array([-0.4], np.float32)}
+    np.savez(folder / "fox.npz", **arrays)
+
+
+def box_of_voxels(folder: Path) -> None:
+    occupied = np.zeros((16, 16, 16), bool)
+    occupied[4:12, 3:13, 5:11] = True
+    write_binvox(folder / "bear.binvox", Voxels(occupied, Box.cube(1.0)))
+
+
+def coloured_ball() -> dict[str, object]:
+    """The scene that the page of textures speaks of, coarser."""
+    scene = Scene(inside=lambda p: 0.4 - p.norm(dim=1), colour=lambda p: (p + 0.5).clamp(0, 1), resolution=32)
+    return {"scene": scene}
+
+
+@pytest.mark.parametrize(
+    ("page", "given"),
+    [
+        ("extraction", lambda folder: {}),
+        ("field_files", octahedron_file),
+        ("voxels_to_mesh", box_of_voxels),
+        ("textures", lambda folder: coloured_ball()),
+    ],
+)
+def test_python_on_the_pages_runs(page, given, tmp_path, monkeypatch):
+    names = given(tmp_path) or {}
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / f"{page}.md").read_text(), re.S)
+    if page == "field_files":  # the second block goes on from a network that the reader has
+        blocks = blocks[:1]
+    for block in blocks:
+        exec(block, names)
+    meshes = [value for value in names.values() if isinstance(value, Mesh)]
+    assert meshes
+    assert all(check_mesh(mesh).is_closed for mesh in meshes)
 
 
 def test_commands_page_is_the_command_line():
