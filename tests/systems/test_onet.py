@@ -128,6 +128,7 @@ def test_without_observation_the_bound_on_held_out_shapes_judges() -> None:
     torch.manual_seed(0)
     system = ONet(VARIANTS["nothing"]).eval()
     source = UnseenSource([], [Ball("things", "ball", Path())], seed=0, size=1, points=30)
-    values = source.validate(system)
+    with torch.no_grad():
+        values = source.validate(system)
     assert values[system.judged_by] == pytest.approx(-values["occupancy"] - values["divergence"])
     assert ONet(VARIANTS["image"]).judged_by == "iou"
