@@ -1,12 +1,15 @@
 """Occupancy Networks beyond the tale: every observation, the generative model, a code per object."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from isofield.batch import OccupancyBatch
+from isofield.data.occupancy import UnseenSource
+from isofield.data.shapenet import Item, Occupied
 from isofield.errors import InputError
 from isofield.geometry import Box
 from isofield.observation import Photo, PointCloud, Voxels
@@ -114,3 +117,18 @@ def test_a_picture_of_the_right_size_is_left_alone() -> None:
     image = np.random.default_rng(0).random((8, 8, 3)).astype(np.float32)
     assert resized(image, 8) is image
     np.testing.assert_allclose(resized(image, 4).mean(), image.mean(), atol=0.02)
+
+
+def test_without_observation_the_bound_on_held_out_shapes_judges() -> None:
+    class Ball(Item):
+        def occupied(self, *more: object) -> Occupied:  # type: ignore[override]
+            points = np.random.default_rng(0).uniform(-0.5, 0.5, (50, 3))
+            return Occupied(points, np.linalg.norm(points, axis=1) < 0.4)
+
+    torch.manual_seed(0)
+    system = ONet(VARIANTS["nothing"]).eval()
+    source = UnseenSource([], [Ball("things", "ball", Path())], seed=0, size=1, points=30)
+    with torch.no_grad():
+        values = source.validate(system)
+    assert values[system.judged_by] == pytest.approx(-values["occupancy"] - values["divergence"])
+    assert ONet(VARIANTS["image"]).judged_by == "iou"
