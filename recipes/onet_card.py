@@ -131,7 +131,7 @@ def conditional(args: argparse.Namespace, system: Any) -> dict[str, Any]:
     ]
     rows["mean_shape"] = baselines.mean_rows(test, library, bits[1])
     rows["mean_of_category"] = baselines.mean_rows_by_category(test, library, val, bits[1])
-    return {"test": len(test), "candidates": len(library.bits), **compared(rows)}
+    return {"test": len(test), "quick": args.quick, "candidates": len(library.bits), **compared(rows)}
 
 
 def some(args: argparse.Namespace) -> list[Any]:
