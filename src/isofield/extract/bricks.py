@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 SIDE = 8
 VOLUME = SIDE**3
-BATCH = 1024
+BATCH = 512
 """Bricks that are padded at once; bounds the temporaries."""
 _LOCAL = np.array(list(np.ndindex(SIDE, SIDE, SIDE)))
 
