@@ -157,9 +157,25 @@ def compared(rows: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     return {
         "means": {name: summary(part) for name, part in rows.items()},
         "better": better,
+        "distances": {name: distances(rows["network"], part) for name, part in rows.items()},
         "without_surface": bare,
         "rows": rows,
     }
+
+
+def distances(own: list[dict[str, Any]], other: list[dict[str, Any]]) -> tuple[float, float] | None:
+    """Mean Chamfer-L1 x 10 over the categories, of both on the models where both have a surface."""
+    from isofield.metrics.table import summary
+
+    parts = [
+        {(row["class"], row["name"]): row for row in rows if row.get("chamfer_l1_x10") is not None}
+        for rows in (own, other)
+    ]
+    both = [name for name in parts[0] if name in parts[1]]
+    if not both:
+        return None
+    means = [summary([part[name] for name in both])["mean_over_classes"] for part in parts]
+    return means[0]["chamfer_l1_x10"], means[1]["chamfer_l1_x10"]
 
 
 def evaluated(args: argparse.Namespace, system: str, weights: Path | None) -> list[dict[str, Any]]:

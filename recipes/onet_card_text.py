@@ -150,10 +150,11 @@ def against(name: str, card: Card) -> str:
     whom = {"retrieval": "looking up the nearest training shape", "oracle": "the best training shape"}[name]
     beats = own["iou"] > other["iou"]
     distance = "distances were not measured"
-    if own.get("chamfer_l1_x10") is not None:
-        closer = own["chamfer_l1_x10"] < other["chamfer_l1_x10"]
+    if pair := card["distances"][name]:
+        closer = pair[0] < pair[1]
         distance = f"by Chamfer distance it is {'better' if closer else 'worse'}"
         distance += ", too" if closer == beats else ""
+        distance += f": {pair[0]:.3f} against {pair[1]:.3f} on the models where both have a surface"
     return prose(f"""
         By IoU the network {"beats" if beats else "**does not beat**"} {whom}: {own["iou"]:.3f} against
         {other["iou"]:.3f}; {distance}. Its IoU is higher on

@@ -133,6 +133,17 @@ def test_the_generative_network_is_measured_without_observation(tmp_path, datase
     assert "**does not beat** the best of 4 training shapes" in text
 
 
+def test_distances_are_compared_where_both_have_a_surface():
+    from onet_card import distances
+
+    def row(name, distance):
+        return {"class": "a", "name": name, "iou": 0.5, "chamfer_l1_x10": distance}
+
+    own = [row("easy", 0.3), row("hard", None)]
+    assert distances(own, [row("easy", 0.2), row("hard", 0.9)]) == pytest.approx((0.3, 0.2))
+    assert distances(own, [row("hard", 0.9)]) is None
+
+
 def test_what_validation_decided_is_told(tmp_path):
     from onet_card import best_step
     from onet_card_text import chosen
