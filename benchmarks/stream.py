@@ -66,6 +66,7 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
     return {
         "shape": args.child,
         "resolution": args.resolution,
+        "memory": args.memory,
         "vertices": ply.vertices,
         "faces": ply.faces,
         "pieces": pieces,

@@ -1,7 +1,7 @@
 """Write `benchmarks.md` from what was measured: `python docs/make_benchmarks.py`.
 
 The numbers are those of benchmarks/results/*.json, as benchmarks/points.py, furniture.py,
-large.py and extraction.py wrote them; nothing here is typed by hand.
+large.py, extraction.py and stream.py wrote them; nothing here is typed by hand.
 """
 
 import json
@@ -79,7 +79,7 @@ same topology | largest deviation |
 """
 MARCHING = """
 Marching cubes alone, {resolution}³, on the active cells beside scikit-image on the dense grid: {least:.1f} to
-{most:.1f} times faster over the seven formulas.
+{most:.1f} times as fast over the seven formulas.
 """
 CERTIFIED = """
 Proven extraction of trained signed distance networks beside the default, {resolution}³:
@@ -91,7 +91,7 @@ GROWTH = """
 Growth, one formula: time with the power {exponent_seconds:.2f} of the resolution, memory with
 {exponent_memory_bytes:.2f}, from 256 on.
 
-| resolution | seconds | memory beyond imports | evaluations | faces |
+| resolution | seconds | memory beyond a first small one | evaluations | faces |
 |---:|---:|---:|---:|---:|
 """
 EXTRACTION_COMMAND = """
@@ -99,6 +99,18 @@ EXTRACTION_COMMAND = """
 
 `python recipes/bench_shapes.py && python benchmarks/extraction.py -o benchmarks/results/extraction.json \
 --plot docs/pictures/extraction.svg`
+"""
+STREAM = """
+## Very fine meshes
+
+Shapes from formulas, piece by piece to a PLY with `--memory {memory}` ([how](extraction.md#very-fine-meshes)); the peak is that of the
+whole process, imports included.
+
+| shape | grid | vertices | triangles | pieces | seconds | peak memory | file |
+|---|---:|---:|---:|---:|---:|---:|---:|
+"""
+STREAM_COMMAND = """
+`python benchmarks/stream.py -o benchmarks/results/stream.json`
 """
 
 
@@ -176,12 +188,24 @@ def extraction(found: dict) -> str:
     return text + EXTRACTION_COMMAND
 
 
+def stream(found: list[dict]) -> str:
+    """What very fine meshes cost."""
+    text = STREAM.format(memory=found[0]["memory"])
+    for row in found:
+        text += f"| {row['shape']} | {row['resolution']}³ | {row['vertices']:,} | {row['faces']:,} |"
+        text += (
+            f" {row['pieces']} | {row['seconds']:.0f} | {row['peak_gb']:.2f} GB | {row['file_gb']:.2f} GB |\n"
+        )
+    return text + STREAM_COMMAND
+
+
 def page() -> str:
     """The whole page, in Markdown."""
     tables = shapes(load("points.json")) + furniture(load("furniture.json")) + large(load("large.json"))
     # Measured on a quiet machine only, so it may still be missing.
     if (RESULTS / "extraction.json").exists():
         tables += extraction(load("extraction.json"))
+    tables += stream(load("stream.json"))
     return HEAD + tables
 
 
