@@ -103,8 +103,8 @@ EXTRACTION_COMMAND = """
 STREAM = """
 ## Very fine meshes
 
-Shapes from formulas, piece by piece to a PLY with `--memory {memory}` ([how](extraction.md#very-fine-meshes)); the
-peak is that of the whole process, imports included.
+Shapes from formulas, piece by piece to a PLY within {memory} ([how](extraction.md#very-fine-meshes)).
+The peak is that of the whole process, imports included.
 
 | shape | grid | vertices | triangles | pieces | seconds | peak memory | file |
 |---|---:|---:|---:|---:|---:|---:|---:|
