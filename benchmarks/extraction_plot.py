@@ -27,8 +27,8 @@ def bars(summary: Sequence[dict]) -> str:
     step = 300 / max(len(summary), 1)
     drawn = [text(LEFT, 16, "seconds per mesh, mean over shapes", "start")]
     for i, (key, words) in enumerate(LABELS.items()):
-        drawn.append(f'<rect x="{LEFT + 110 * i}" y="24" width="9" height="9" fill="{COLOURS[key]}"/>')
-        drawn.append(text(LEFT + 110 * i + 13, 32, words, "start"))
+        drawn.append(f'<rect x="{LEFT + 130 * i}" y="24" width="9" height="9" fill="{COLOURS[key]}"/>')
+        drawn.append(text(LEFT + 130 * i + 13, 32, words, "start"))
     for i, row in enumerate(summary):
         for k, key in enumerate(LABELS):
             value = row[f"seconds_{key}"]
@@ -61,7 +61,7 @@ def growth(rows: Sequence[dict]) -> str:
         drawn.append(text(left - 6, y + 4, ("1", "0.1", "0.01", "0.001")[exponent], "end"))
     lines = {"seconds": ("#2f6f9f", "time"), "memory_bytes": ("#b3541e", "memory")}
     for i, (key, (colour, words)) in enumerate(lines.items()):
-        points = [place(row["resolution"], max(row[key], 1) / rows[-1][key]) for row in rows]
+        points = [place(row["resolution"], row[key] / rows[-1][key]) for row in rows]
         drawn.append(path(points, colour))
         drawn.append(text(left + 60 * i, 32, words, "start", colour))
     drawn.append(path([place(size, (size / sizes[-1]) ** 2) for size in sizes], GREY, "4 3"))
