@@ -45,7 +45,9 @@ def in_pieces(field, layers, monkeypatch, **options):
     monkeypatch.setattr(
         stream,
         "partition",
-        lambda counts, room: [range(k, min(k + layers, len(counts))) for k in range(0, len(counts), layers)],
+        lambda counts, room, memory: [
+            range(k, min(k + layers, len(counts))) for k in range(0, len(counts), layers)
+        ],
     )
     pieces = list(stream.stream_mesh(field, BOX, memory=10**12, **options))
     return Mesh(
@@ -142,7 +144,7 @@ def test_sizes(text, size):
     assert stream.bytes_of(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "much", "-2GB", "0", "2 XB", "1.2.3GB"])
+@pytest.mark.parametrize("text", ["", "much", "-2GB", "0", "2", "2 XB", "1.2.3GB"])
 def test_no_sizes(text):
     with pytest.raises(InputError, match="is not a size"):
         stream.bytes_of(text)

@@ -49,7 +49,8 @@ class Reconstruct:
     """Points (PLY, PCD, XYZ, TXT, CSV, NPY, NPZ, LAS, LAZ, any mesh), a picture (PNG, JPEG, WebP), voxels
     (BINVOX), or the layers of a signed distance network (NPZ)."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
-    """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb, if left out."""
+    """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb (with
+    --memory NAME.mesh.ply), if left out."""
     system: str = "auto"
     """Which system reconstructs; auto takes the one that measures best for the input."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
@@ -140,7 +141,8 @@ def _check_arguments(args: Reconstruct) -> Paths:
     check_readable(args.scan)
     if args.weights is not None:
         check_readable(args.weights)
-    output = args.output if args.output is not None else args.scan.with_suffix(".mesh.glb")
+    ending = ".mesh.glb" if args.meshing.memory is None else ".mesh.ply"
+    output = args.output if args.output is not None else args.scan.with_suffix(ending)
     args.meshing.check(output, args.open)
     return check_writable(output, args.scan, textured=args.meshing.texture is not None)
 
@@ -161,6 +163,8 @@ def _read(args: Reconstruct, console: Console) -> Seen:
     seen = see(args.scan, args.common.seed)
     for sentence in seen.warnings:
         console.warn(sentence)
+    if seen.kind == "image":
+        console.warn("the shape is a guess from one side by a network that knows few kinds: compare them")
     if seen.kind != "points":
         if args.open:
             raise InputError("--open is for scans: it cuts off what no point supports")

@@ -88,13 +88,13 @@ def stream_mesh(
     def finer(level: int, coarse: Bricks) -> None:
         missing = 4 * len(coarse.corners) * WHOLE - _room(memory)
         if missing > 0:
-            raise InputError(_too_little(missing))
+            raise InputError(_too_little(memory, missing))
         stages.enter(f"refining to {-(-resolution >> level)}")
 
     pyramid = refine_to(sampler, levels, search, 1, finer)
     stages.enter(f"refining to {resolution}")
     layers = Layers(sampler, pyramid, coarsest=levels == 1)
-    parts = partition(layers.counts, _room(memory))
+    parts = partition(layers.counts, _room(memory), memory)
     layers.settle(parts)
     if not sampler.low < 0 <= sampler.high:
         raise InputError(no_surface(sampler))
@@ -109,8 +109,13 @@ def _room(memory: int) -> int:
     return memory - BATCHES - psutil.Process().memory_info().rss
 
 
-def partition(counts: Int[np.ndarray, " l"], room: int) -> list[range]:
+def partition(counts: Int[np.ndarray, " l"], room: int, memory: int = 0) -> list[range]:
     """Layers to work on at a time: as many as fit into so many bytes, those beside them included.
+
+    Args:
+        counts: Bricks of each layer.
+        room: Bytes that are left.
+        memory: What was given in all, for the message.
 
     Raises:
         InputError: A single one does not.
@@ -119,7 +124,7 @@ def partition(counts: Int[np.ndarray, " l"], room: int) -> list[range]:
     room -= KEPT * int(counts.sum())
     least = PER_BRICK * int((beside[:-2] + beside[1:-1] + beside[2:]).max(initial=0))
     if least > room:
-        raise InputError(_too_little(least - room))
+        raise InputError(_too_little(memory, least - room))
     parts, start = [], 0
     for end in range(1, len(counts) + 1):
         bricks = int(beside[start : end + 3].sum())
@@ -129,11 +134,10 @@ def partition(counts: Int[np.ndarray, " l"], room: int) -> list[range]:
     return parts
 
 
-def _too_little(missing: int) -> str:
-    return (
-        f"the memory is too little for so fine a mesh: about {missing / 1e9 + 0.01:.2f} GB are missing;"
-        " give more, or fewer cells"
-    )
+def _too_little(memory: int, missing: int) -> str:
+    # Coarser levels only hint at what finer ones will need: somewhat more than is missing now.
+    enough = np.ceil(12.5 * (memory + missing) / 1e9) / 10
+    return f"{memory / 1e9:.3g} GB are too little for so fine a mesh: give at least {enough:.1f}GB, or fewer cells"
 
 
 def _pieces(
@@ -173,7 +177,7 @@ def _colours(colour: Colour | None, vertices: Float[np.ndarray, "v 3"]) -> Float
 
 
 def bytes_of(text: str) -> int:
-    """How many bytes "2GB", "1.5 GB", "800MB" or "2e9" are.
+    """How many bytes "2GB", "1.5 GB", "800MB" or "2e9" are; nobody means less than a megabyte.
 
     Raises:
         InputError: The text is no size.
@@ -181,7 +185,7 @@ def bytes_of(text: str) -> int:
     units = {"": 1.0, "b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "mib": 2.0**20, "gib": 2.0**30}
     found = re.fullmatch(r"\s*([0-9.]+(?:e[0-9]+)?)\s*([a-z]*)\s*", text.lower())
     try:
-        if found and 0 < (size := float(found[1]) * units[found[2]]) < 1e18:
+        if found and 1e6 <= (size := float(found[1]) * units[found[2]]) < 1e18:
             return int(size)
     except (ValueError, KeyError):
         pass
