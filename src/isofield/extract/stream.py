@@ -137,7 +137,8 @@ def partition(counts: Int[np.ndarray, " l"], room: int, memory: int = 0) -> list
 def _too_little(memory: int, missing: int) -> str:
     # Coarser levels only hint at what finer ones will need: somewhat more than is missing now.
     enough = np.ceil(12.5 * (memory + missing) / 1e9) / 10
-    return f"{memory / 1e9:.3g} GB are too little for so fine a mesh: give at least {enough:.1f}GB, or fewer cells"
+    given = f"{memory / 1e9:.3g} GB are too little for so fine a mesh"
+    return f"{given}: give at least {enough:.1f}GB, or fewer cells"
 
 
 def _pieces(
