@@ -40,6 +40,7 @@ def test_bad_files(tmp_path):
         ("cloud.xyz", b"ply\nformat ascii 1.0\n", r"is named \.xyz, but its content looks like PLY"),
         ("cloud.pcd", b"\x93NUMPY", r"is named \.pcd, but its content looks like NPY"),
         ("cloud.foo", b"1 2 3\n", "says nothing about its format; it looks like a text table"),
+        ("photo.png", b"\x89PNG", "is a picture, no points: `isofield reconstruct`"),
         ("cloud", b"\0\1\2", "says nothing about its format; known are ply"),
     ):
         (tmp_path / name).write_bytes(content)

@@ -102,6 +102,10 @@ def _from_mesh(path: Path, form: str, count: int, seed: int) -> PointFile:
     )
 
 
+PICTURES = ("png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff")
+"""Extensions that are known, but hold no points."""
+
+
 def format_of(path: str | os.PathLike[str]) -> str:
     """Format of a file: 'ply', 'pcd', 'text', 'npy', 'npz', 'las', or the extension of a mesh.
 
@@ -113,6 +117,8 @@ def format_of(path: str | os.PathLike[str]) -> str:
     said = "text" if extension in TEXTS else "las" if extension == "laz" else extension
     head, size = _head(path)
     looks = _sniff(head)
+    if extension in PICTURES:
+        raise InputError(f"{path} is a picture, no points: `isofield reconstruct` makes a shape of it.")
     if extension not in KINDS:
         hint = f"it looks like {_word(looks)}; rename it" if looks else f"known are {', '.join(KINDS)}"
         raise InputError(f"{path} has an extension that says nothing about its format; {hint}.")
