@@ -32,7 +32,7 @@ class Bricks:
             the layer before and the layer after can be stored, too.
         """
         self.cells = cells
-        self.layers = layers or range(cells[0] // SIDE + 1)
+        self.layers = range(cells[0] // SIDE + 1) if layers is None else layers
         # One brick of margin on every side, so neighbours of border bricks can be asked for.
         shape = (len(self.layers) + 2, *(cells[1:] // SIDE + 3))
         self.directory = np.zeros(shape, dtype=np.int32)

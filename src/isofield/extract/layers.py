@@ -13,12 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped, UInt32
 
-from isofield.extract.bricks import SIDE, Bricks, once
+from isofield.extract.bricks import SIDE, VOLUME, Bricks, once
 from isofield.extract.predict import Pyramid
 from isofield.extract.refine import evaluate, finer_bricks, suspects, unknown_ends
 from isofield.extract.sampler import Sampler
-
-_OWN = SIDE**3
 
 
 @dataclass
@@ -72,7 +70,7 @@ class Layers:
 
     def nodes(self, layer: int, keys: UInt32[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
         """Inverse of `key`."""
-        local, bricks = keys.astype(np.int64) & (_OWN - 1), self._bricks(layer, keys >> np.uint32(9))
+        local, bricks = keys.astype(np.int64) & (VOLUME - 1), self._bricks(layer, keys >> np.uint32(9))
         return SIDE * bricks + np.stack([local >> 6, (local >> 3) & 7, local & 7], axis=1)
 
     def _bricks(self, layer: int, places: UInt32[np.ndarray, " n"]) -> Int[np.ndarray, "n 3"]:
@@ -135,8 +133,8 @@ class Layers:
             layer = self.layers[k]
             layer.bricks = np.sort(self.place(bricks[slots[k] - 1]))
             if k in grid.layers:
-                brick, place = np.nonzero(grid.known.reshape(-1, _OWN)[slots[k]])
-                addresses = slots[k][brick] * _OWN + place
+                brick, place = np.nonzero(grid.known.reshape(-1, VOLUME)[slots[k]])
+                addresses = slots[k][brick] * VOLUME + place
                 nodes = grid.nodes(addresses)
                 evaluated = ~self._known_before(nodes)
                 layer.known, layer.values = self.key(nodes[evaluated]), grid.values[addresses[evaluated]]

@@ -11,10 +11,9 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float, Int
 
-from isofield.extract.bricks import INSIDE, OUTSIDE, SIDE, Bricks, codes_of, corner_or
+from isofield.extract.bricks import INSIDE, OUTSIDE, SIDE, VOLUME, Bricks, codes_of, corner_or
 from isofield.extract.cases import CORNERS, EDGES, MIDDLE, cases, joined_faces
 
-_OWN = SIDE**3
 _STRIDES = np.array([(SIDE + 1) ** 2, SIDE + 1, 1])
 _BACK = (1 - CORNERS) @ _STRIDES
 """From a cell's upper corner back to each of its corners, in a block of 9^3 nodes."""
@@ -118,14 +117,14 @@ def _crossed(grid: Bricks, slots: Int[np.ndarray, " t"], block: Float[np.ndarray
     for k, other in enumerate(behind):
         np.equal(here | other, INSIDE | OUTSIDE, out=crossed[..., k])
     place = np.flatnonzero(crossed)
-    brick, node, axis = place >> 11, (place >> 2) & (_OWN - 1), place & 3
+    brick, node, axis = place >> 11, (place >> 2) & (VOLUME - 1), place & 3
     at, values = _in_block(brick, node), block.reshape(-1)
     low, high = values.take(at - _STRIDES.take(axis)), values.take(at)
-    address = slots.take(brick) * _OWN + node
+    address = slots.take(brick) * VOLUME + node
     upper = grid.nodes(address).astype(np.int32)
 
     place = np.flatnonzero(corner_or(codes) == INSIDE | OUTSIDE)
-    brick, at = place >> 9, _in_block(place >> 9, place & (_OWN - 1))
+    brick, at = place >> 9, _in_block(place >> 9, place & (VOLUME - 1))
     signs = _signs(codes).reshape(-1).take(place)
     joined = np.zeros(len(at), np.uint8)
     some = np.flatnonzero(cases().ambiguous[signs])

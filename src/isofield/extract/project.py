@@ -134,18 +134,7 @@ def field_normals(mesh: Mesh, sampler: Sampler) -> Float[np.ndarray, "v 3"]:
     vanishes, and where it points inwards, as it may when a part is thinner than the differences.
     """
     box, step = sampler.lattice.box, sampler.lattice.step
-    gradient = np.empty_like(mesh.vertices)
-    for axis in range(3):
-        reach = np.zeros(3)
-        reach[axis] = step[axis] / 2
-        # Beyond the box the field means nothing: differences become one-sided there.
-        ahead, behind = (
-            np.minimum(mesh.vertices + reach, box.high),
-            np.maximum(mesh.vertices - reach, box.low),
-        )
-        change = sampler.values(ahead).astype(np.float64) - sampler.values(behind)
-        gradient[:, axis] = change / np.maximum(ahead[:, axis] - behind[:, axis], np.finfo(float).tiny)
-        sampler.report((axis + 1) / 3)
+    gradient = differences(mesh.vertices, sampler, 0.5)
     length = np.linalg.norm(gradient, axis=1)
     normals = -gradient / np.where(length == 0, 1, length)[:, None]
     around = mesh.vertex_normals()
@@ -154,3 +143,19 @@ def field_normals(mesh: Mesh, sampler: Sampler) -> Float[np.ndarray, "v 3"]:
         near = 1e-6 * step
         doubtful |= ((mesh.vertices <= box.low + near) | (mesh.vertices >= box.high - near)).any(axis=1)
     return np.where(doubtful[:, None], around, normals)
+
+
+def differences(points: Float[np.ndarray, "n 3"], sampler: Sampler, reach: float) -> Float[np.ndarray, "n 3"]:
+    """Gradients by central differences, `reach` finest cells to either side.
+
+    Beyond the box the field means nothing: differences become one-sided there.
+    """
+    box, gradient = sampler.lattice.box, np.empty_like(points)
+    for axis in range(3):
+        way = np.zeros(3)
+        way[axis] = reach * sampler.lattice.step[axis]
+        ahead, behind = np.minimum(points + way, box.high), np.maximum(points - way, box.low)
+        change = sampler.values(ahead).astype(np.float64) - sampler.values(behind)
+        gradient[:, axis] = change / np.maximum(ahead[:, axis] - behind[:, axis], np.finfo(float).tiny)
+        sampler.report((axis + 1) / 3)
+    return gradient

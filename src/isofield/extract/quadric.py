@@ -5,6 +5,7 @@ import torch
 from jaxtyping import Float, Int
 
 from isofield.extract.lattice import Lattice
+from isofield.extract.project import differences
 from isofield.extract.sampler import Sampler
 
 ROUND = 0.01
@@ -98,7 +99,7 @@ def gradients_at(points: Float[np.ndarray, "n 3"], sampler: Sampler) -> Float[np
             [_own_gradients(part, sampler) for part in np.array_split(points, 1 + len(points) // BATCH)]
         )
     except RuntimeError:  # not differentiable: torch says so in many ways
-        return _differences(points, sampler)
+        return differences(points, sampler, REACH)
 
 
 def _own_gradients(points: Float[np.ndarray, "n 3"], sampler: Sampler) -> Float[np.ndarray, "n 3"]:
@@ -108,14 +109,3 @@ def _own_gradients(points: Float[np.ndarray, "n 3"], sampler: Sampler) -> Float[
     if not found.isfinite().all():
         raise RuntimeError("the gradient is not finite")
     return found.double().numpy()
-
-
-def _differences(points: Float[np.ndarray, "n 3"], sampler: Sampler) -> Float[np.ndarray, "n 3"]:
-    box, found = sampler.lattice.box, np.empty_like(points)
-    for axis in range(3):
-        reach = np.zeros(3)
-        reach[axis] = REACH * sampler.lattice.step[axis]
-        ahead, behind = np.minimum(points + reach, box.high), np.maximum(points - reach, box.low)
-        change = sampler.values(ahead).astype(np.float64) - sampler.values(behind)
-        found[:, axis] = change / (ahead[:, axis] - behind[:, axis])
-    return found
