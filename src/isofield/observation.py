@@ -1,11 +1,14 @@
 """What was seen, in the user's frame and units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from isofield.geometry import Box, Similarity
+from isofield.geometry.camera import Camera
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,52 @@ class Photo:
 
     image: Float[np.ndarray, "h w 3"]
     """RGB in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """Pictures of one scene with their cameras; every sequence has an entry per picture."""
+
+    images: Sequence[Float[np.ndarray, "_h _w 3"]]
+    """RGB in [0, 1] as stored (sRGB), float32; where there are masks, not mixed with any background."""
+    cameras: Sequence[Camera]
+    """Without distortion: the pictures were undistorted when read."""
+    names: Sequence[str]
+    """File names, for messages and reports."""
+    masks: Sequence[Float[np.ndarray, "_h _w"]] | None = None
+    """How much of each pixel is the object."""
+    depths: Sequence[Float[np.ndarray, "_h _w"]] | None = None
+    """Along the axis of the camera, in units of the world; zero where unknown."""
+    held_out: Sequence[bool] | None = None
+    """Pictures kept for measuring; None: nothing was said about it."""
+    points: Float[np.ndarray, "n 3"] | None = None
+    """Known places on surfaces, as from structure from motion."""
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, which: Sequence[int] | Int[np.ndarray, " m"]) -> "Views":
+        """The chosen pictures, by index."""
+
+        def chosen(all_of_them: Sequence[Any] | None) -> list[Any] | None:
+            return None if all_of_them is None else [all_of_them[i] for i in which]
+
+        return Views(
+            images=[self.images[i] for i in which],
+            cameras=[self.cameras[i] for i in which],
+            names=[self.names[i] for i in which],
+            masks=chosen(self.masks),
+            depths=chosen(self.depths),
+            held_out=chosen(self.held_out),
+            points=self.points,
+        )
+
+    def on(self, background: float) -> list[Float[np.ndarray, "_h _w 3"]]:
+        """The pictures over an even grey: 1 is white, 0 black; as they are without masks."""
+        if self.masks is None:
+            return list(self.images)
+        pairs = zip(self.images, self.masks, strict=True)
+        return [image * mask[..., None] + background * (1 - mask[..., None]) for image, mask in pairs]
 
 
 def unit_from_world(points: Float[np.ndarray, "n 3"], side: float = 1.0) -> Similarity:

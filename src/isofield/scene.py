@@ -14,6 +14,10 @@ Inside = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
 """Positive inside, zero on the surface."""
 Colour = Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]]
 """RGB in [0, 1]."""
+Radiance = Callable[
+    [Float[Tensor, "n 3"], Float[Tensor, "n 3"]], tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]
+]
+"""Points and unit directions of sight -> density per unit length of the scene, and RGB in [0, 1]."""
 Confidence = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
 """How well the observation supports the surface here: 1 next to data, 0 far from all of it."""
 
@@ -23,7 +27,7 @@ class Scene:
     """The functions a system offers, all in the scene's own frame.
 
     Which functions are there is what can be done: `inside` gives a mesh, `inside` and
-    `colour` a coloured one.
+    `colour` a coloured one, `radiance` new views.
     """
 
     box: Box = field(default_factory=lambda: Box.cube(1.1))
@@ -32,6 +36,9 @@ class Scene:
     """Takes results back to the frame and units of the input."""
     inside: Inside | None = None
     colour: Colour | None = None
+    radiance: Radiance | None = None
+    background: Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]] | None = None
+    """RGB that light from infinity has, by unit direction of sight, seen where radiance lets it pass."""
     confidence: Confidence | None = None
     resolution: int = 128
     """Cells along the longest edge of the box that the observation supports."""

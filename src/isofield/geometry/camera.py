@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from isofield.geometry.similarity import Similarity
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -34,6 +36,24 @@ class Camera:
         intrinsic = np.array([[focal, 0, size / 2], [0, focal, size / 2], [0, 0, 1.0]])
         return cls(intrinsic, np.concatenate([rotation, [[0.0], [0.0], [distance]]], axis=1))
 
+    def resized(self, factor: float) -> "Camera":
+        """The camera whose picture has `factor` times as many pixels along each edge."""
+        scale = np.diag([factor, factor, 1.0])
+        return Camera(scale @ self.pixel_from_camera, self.camera_from_world)
+
+    def moved(self, to_from_world: Similarity) -> "Camera":
+        """The same camera in another frame of the world; depths keep the units of the first."""
+        back = to_from_world.inverse()
+        rotation, translation = self.camera_from_world[:, :3], self.camera_from_world[:, 3]
+        matrix = [back.scale * rotation @ back.rotation, (rotation @ back.translation + translation)[:, None]]
+        return Camera(self.pixel_from_camera, np.concatenate(matrix, axis=1))
+
+    @property
+    def forward(self) -> Float[np.ndarray, "3"]:
+        """Unit direction in which the camera looks, in the world."""
+        axis = self.camera_from_world[2, :3]
+        return axis / np.linalg.norm(axis)
+
     @property
     def centre(self) -> Float[np.ndarray, "3"]:
         """Where the camera stands in the world."""
@@ -53,3 +73,9 @@ class Camera:
         world_from_pixel = np.linalg.inv(self.pixel_from_camera @ self.camera_from_world[:, :3])
         towards = flat @ world_from_pixel.T
         return towards / np.sqrt(np.einsum("nc,nc->n", towards, towards))[:, None]
+
+
+def pixel_centres(height: int, width: int) -> Float[np.ndarray, "n 2"]:
+    """Columns x and rows y of the middles of all pixels, row by row: the first is (0.5, 0.5)."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x.ravel(), y.ravel()], axis=1) + 0.5
