@@ -1,0 +1,98 @@
+"""Folders of photos with cameras -> views, whatever program wrote the cameras down.
+
+transforms.json, transforms_train.json ...     NeRF-Blender, instant-ngp, nerfstudio   (transforms.py)
+"""
+
+import os
+from pathlib import Path
+
+from isofield.data.develop import Developed, developed
+from isofield.data.shots import Shots, listed
+from isofield.data.transforms import read_transforms, transforms_of
+from isofield.errors import InputError
+from isofield.observation import Views
+
+EMPTY = 1e-4
+"""Share of a picture that must be opaque for it to show the object."""
+
+
+def read_views(path: str | os.PathLike[str], longest: int | None = None) -> tuple[Views, list[str]]:
+    """The pictures with their cameras, straight and shrunk, and sentences about what was found.
+
+    Args:
+        path: A folder of photos with cameras, or the file of cameras itself.
+        longest: Pixels along the longest edge, at most; None keeps the size.
+
+    Raises:
+        InputError: There are no cameras that we read, fewer than two pictures, or something does not fit.
+    """
+    shots = find_shots(path)
+    said = [*about(shots), *shots.said]
+    if len(shots.shots) < 2:
+        count = len(shots.shots)
+        raise InputError(
+            f"{path} has {('no picture', 'one picture')[count]} with a camera; it takes two or more"
+            f"{': missing are ' + listed(shots.missing) if shots.missing else ''}."
+        )
+    made = [developed(shot, longest) for shot in shots.shots]
+    views = _views(shots, made)
+    if views.masks is not None:
+        dark = [i for i, mask in enumerate(views.masks) if mask.mean() < EMPTY]
+        if len(dark) > len(views) - 2:
+            raise InputError(f"{path}: the masks are all black, so no picture shows the object.")
+        if dark:
+            said.append(
+                f"{len(dark)} pictures have an all-black mask: {listed([views.names[i] for i in dark])}"
+            )
+    return views, said
+
+
+def find_shots(path: str | os.PathLike[str]) -> Shots:
+    """The pictures and cameras of a folder or file, unread.
+
+    Raises:
+        InputError: Nothing is there that we read.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError(f"{place} does not exist.")
+    if place.is_file():
+        if place.suffix.lower() == ".json":
+            return read_transforms([place])
+        raise InputError(f"{place} is no file of cameras that we read; give a folder or a transforms.json.")
+    lists = transforms_of(place)
+    if lists:
+        return read_transforms(lists)
+    raise InputError(f"{place} has no cameras that we read, such as a transforms.json.")
+
+
+def about(shots: Shots) -> list[str]:
+    """What was recognised, and what is missing."""
+    said = [f"cameras: {shots.convention}"]
+    if shots.missing:
+        names, total = listed(shots.missing), len(shots.shots) + len(shots.missing)
+        said.append(f"{len(shots.missing)} of {total} listed pictures are missing and left out: {names}")
+    return said
+
+
+def _views(shots: Shots, made: list[Developed]) -> Views:
+    import numpy as np
+
+    masks = depths = held_out = None
+    if any(one.mask is not None for one in made):
+        masks = [np.ones(one.image.shape[:2], np.float32) if one.mask is None else one.mask for one in made]
+    if any(one.depth is not None for one in made):
+        depths = [
+            np.zeros(one.image.shape[:2], np.float32) if one.depth is None else one.depth for one in made
+        ]
+    if any(shot.held_out is not None for shot in shots.shots):
+        held_out = [bool(shot.held_out) for shot in shots.shots]
+    return Views(
+        images=[one.image for one in made],
+        cameras=[one.camera for one in made],
+        names=[shot.name for shot in shots.shots],
+        masks=masks,
+        depths=depths,
+        held_out=held_out,
+        points=shots.points,
+    )
