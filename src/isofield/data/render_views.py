@@ -9,7 +9,7 @@ from jaxtyping import Float, Int, UInt8
 from isofield.data.glb import linear_from_srgb, srgb_from_linear
 from isofield.data.painted import Painted
 from isofield.data.texels import Texels
-from isofield.geometry.camera import Camera
+from isofield.geometry.camera import Camera, pixel_centres
 
 LAYERS = 4
 """Surfaces behind each other that are looked through; the last one counts as opaque."""
@@ -71,12 +71,30 @@ class Studio:
 
     def picture(self, camera: Camera, size: int, light: Light) -> UInt8[np.ndarray, "_h _w 3"]:
         """The object on white, square. Pixels outside the box of its projection cost nothing."""
+        image, opacity = self.exposure(camera, size, light)
+        return np.round((image + (1 - opacity[..., None])) * 255).astype(np.uint8)
+
+    def exposure(
+        self, camera: Camera, size: int, light: Light
+    ) -> tuple[Float[np.ndarray, "_h _w 3"], Float[np.ndarray, "_h _w"]]:
+        """Colours times opacity, sRGB, and the opacity: how much of each pixel the object covers."""
         fine = size * self._samples
-        image = np.ones((fine * fine, 3), np.float32)
+        image = np.zeros((fine * fine, 4), np.float32)
         rows, columns = self._asked(camera, size)
         pixels = np.stack([columns + 0.5, rows + 0.5], axis=1) / self._samples
-        image[rows * fine + columns] = self._seen(camera, pixels, light)
-        return np.round(_averaged(image.reshape(fine, fine, 3), self._samples) * 255).astype(np.uint8)
+        colour, through = self._seen(camera, pixels, light)
+        image[rows * fine + columns] = np.concatenate([colour, 1 - through[:, None]], axis=1)
+        image = _averaged(image.reshape(fine, fine, 4), self._samples)
+        return image[..., :3], image[..., 3]
+
+    def depths(self, camera: Camera, size: int) -> Float[np.ndarray, "_h _w"]:
+        """Along the axis to the first surface behind each pixel's middle; zero where there is none."""
+        towards = camera.directions(pixel_centres(size, size)).astype(np.float32)
+        origins = np.tile(camera.centre.astype(np.float32), (len(towards), 1))
+        hits = self._hits(np.arange(len(towards)), origins, towards)
+        depth = np.zeros(len(towards), np.float32)
+        depth[hits.ray] = hits.distance * (towards[hits.ray] @ camera.forward.astype(np.float32))
+        return depth.reshape(size, size)
 
     def _asked(self, camera: Camera, size: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows and columns of the samples that may see the object."""
@@ -88,8 +106,11 @@ class Studio:
 
     def _seen(
         self, camera: Camera, pixels: Float[np.ndarray, "n 2"], light: Light
-    ) -> Float[np.ndarray, "n 3"]:
-        """Colours along the rays, sRGB; what lies behind glass and holes in textures shines through."""
+    ) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, " n"]]:
+        """Colours along the rays, sRGB, and what comes through from beyond the object.
+
+        What lies behind glass and holes in textures shines through.
+        """
         towards = camera.directions(pixels).astype(np.float32)
         origins = np.tile(camera.centre.astype(np.float32), (len(towards), 1))
         # what one sample covers at the object's distance, which chooses how fine textures are looked at
@@ -109,7 +130,7 @@ class Studio:
             if not len(active):
                 break
             origins[active] += (hits.distance[going] + STEP)[:, None] * towards[active]
-        return result + through[:, None]
+        return result, through
 
     def _hits(self, active: np.ndarray, origins: np.ndarray, towards: np.ndarray) -> Hits:
         met = self._scene.run(origins[active], towards[active], output=1)
@@ -136,7 +157,7 @@ class Studio:
         return np.where(away[:, None], -normals, normals)
 
 
-def _averaged(image: Float[np.ndarray, "h w 3"], times: int) -> Float[np.ndarray, "_h _w 3"]:
+def _averaged(image: Float[np.ndarray, "h w c"], times: int) -> Float[np.ndarray, "_h _w c"]:
     """Means of squares of pixels; slices add up much faster than a mean over inner axes."""
     parts = [image[row::times, column::times] for row in range(times) for column in range(times)]
     return sum(parts[1:], start=parts[0]) / times**2
