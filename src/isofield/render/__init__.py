@@ -1,0 +1,1 @@
+"""Rays and functions of space -> images."""
