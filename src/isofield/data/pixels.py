@@ -1,0 +1,131 @@
+"""Pixels of pictures with their rays, drawn at random: what surfaces learn from."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from isofield.geometry.camera import Camera, pixel_centres
+from isofield.geometry.similarity import Similarity
+from isofield.observation import Views
+
+
+@dataclass(frozen=True)
+class PixelBatch:
+    """Pixels of b objects, with the rays through their middles."""
+
+    origins: Float[Tensor, "b r 3"]
+    directions: Float[Tensor, "b r 3"]
+    """Of unit length."""
+    colours: Float[Tensor, "b r 3"]
+    """RGB in [0, 1]."""
+    mask: Float[Tensor, "b r"]
+    """How much of the pixel is the object."""
+    depths: Float[Tensor, "b r"] | None = None
+    """Along the ray, where the pixel shows the object; zero where unknown."""
+    view: Int[Tensor, "b r"] | None = None
+    """Number of the picture."""
+    images: Float[Tensor, "b h w 3"] | None = None
+    """A picture of each object, for systems that see one."""
+    step: int = 0
+    """Of the training, for what changes on the way."""
+
+    def __len__(self) -> int:
+        return len(self.origins)
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """All pixels of some pictures, ready to be drawn from; one object."""
+
+    origins: Float[Tensor, "v 3"]
+    """Centres of the cameras."""
+    directions: Float[Tensor, "n 3"]
+    colours: Float[Tensor, "n 3"]
+    mask: Float[Tensor, " n"]
+    depths: Float[Tensor, " n"] | None
+    view: Int[Tensor, " n"]
+    neighbours: Int[Tensor, " n"]
+    """How many pixels further on the one below is; zero in the last row and column of a picture."""
+
+    def __len__(self) -> int:
+        return len(self.view)
+
+    @classmethod
+    def of(cls, views: Views, scene_from_world: Similarity) -> "Pixels":
+        """The pixels of all pictures that are not held out, rays in the frame of the scene."""
+        held = views.held_out or [False] * len(views)
+        chosen = [k for k, out in enumerate(held) if not out]
+        parts = [_of_picture(views, k, number, scene_from_world) for number, k in enumerate(chosen)]
+        names = ("directions", "colours", "mask", "view", "neighbours")
+        whole = {name: torch.cat([part[name] for part in parts]) for name in names}
+        depths = torch.cat([part["depths"] for part in parts]) if views.depths is not None else None
+        return cls(origins=torch.stack([part["origin"] for part in parts]), depths=depths, **whole)
+
+    def draw(self, generator: np.random.Generator, count: int, patches: bool = False) -> PixelBatch:
+        """Some pixels, as a batch of one object.
+
+        Args:
+            generator: Of the draw.
+            count: Pixels; a multiple of four with patches.
+            patches: Take squares of 2 x 2 pixels, row by row, one behind the other.
+        """
+        which = torch.from_numpy(generator.integers(len(self), size=count // 4 if patches else count))
+        if patches:
+            below = self.neighbours[which]
+            which = torch.stack([which, which + (below > 0), which + below, which + below + (below > 0)], 1)
+            which = which.flatten()
+        return self[which]
+
+    def __getitem__(self, which: Int[Tensor, " m"]) -> PixelBatch:
+        """The chosen pixels, as a batch of one object."""
+        view = self.view[which]
+        return PixelBatch(
+            origins=self.origins[view][None],
+            directions=self.directions[which][None],
+            colours=self.colours[which][None],
+            mask=self.mask[which][None],
+            depths=None if self.depths is None else self.depths[which][None],
+            view=view[None],
+        )
+
+
+@dataclass(frozen=True)
+class PixelSource:
+    """Batches of random pixels of one object's pictures; functions of the step."""
+
+    pixels: Pixels
+    count: int
+    """Pixels of one batch."""
+    seed: int = 0
+    patches: bool = False
+
+    def batch(self, step: int, rank: int, world: int) -> PixelBatch:
+        """The rank's draw of the step."""
+        draw = np.random.default_rng([self.seed, step, rank])
+        return replace(self.pixels.draw(draw, self.count // world, self.patches), step=step)
+
+
+def _of_picture(views: Views, k: int, number: int, scene_from_world: Similarity) -> dict[str, Tensor]:
+    height, width = views.images[k].shape[:2]
+    camera: Camera = views.cameras[k].moved(scene_from_world)
+    pixels = pixel_centres(height, width)
+    directions = camera.directions(pixels)
+    below = np.full((height, width), width)
+    below[-1], below[:, -1] = 0, 0
+    mask = np.ones((height, width)) if views.masks is None else views.masks[k]
+    found = {
+        "origin": camera.centre,
+        "directions": directions,
+        "colours": views.images[k].reshape(-1, 3),
+        "mask": mask.ravel(),
+    }
+    if views.depths is not None:
+        # known along the axis of the camera, in units of the world
+        along = directions @ camera.forward
+        found["depths"] = views.depths[k].ravel() * scene_from_world.scale / along
+    tensors = {name: torch.as_tensor(np.asarray(value, np.float32)) for name, value in found.items()}
+    view = torch.full((len(directions),), number)
+    return tensors | {"view": view, "neighbours": torch.from_numpy(below.ravel())}

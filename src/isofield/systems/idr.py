@@ -1,0 +1,223 @@
+"""Implicit Differentiable Renderer (Yariv et al., NeurIPS 2020, arXiv:2003.09852).
+
+    ray (c, v) --trace f--> x = c + t v,  f(x) = 0  --> L(x, grad f(x), z(x), -v) --> colour
+
+The surface is the zero set of a signed distance f; a second network L tells what light leaves it. The
+point x is a differentiable function of the network and of the camera (equation 3), so pictures with
+masks teach shape, light and, where `cameras` says so, the cameras themselves:
+
+    loss = |colour - L|  +  0.1 (|grad f| - 1)^2  +  100 / alpha  cross entropy(mask, sigmoid(-alpha min f))
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from isofield.data.pixels import PixelBatch, Pixels, PixelSource
+from isofield.data.view_frame import frame_of
+from isofield.errors import InputError
+from isofield.fields.idr import CHUNK, DistanceField, LightField, Mode
+from isofield.geometry import Box, Similarity
+from isofield.geometry.rays import Rays
+from isofield.observation import Views
+from isofield.render.sphere_tracing import SAMPLES, trace_training, within_ball
+from isofield.render.surface import attached
+from isofield.scene import Scene
+from isofield.system import System
+from isofield.systems.fitting import Fit, Told, fit
+
+ENLARGED = 1.2
+"""Of the scene's unit cube, to nearly fill the ball of radius 1 that rays are traced in."""
+
+
+@dataclass(frozen=True)
+class IDRConfig:
+    """Implicit differentiable renderer; sizes and weights are those of the original code."""
+
+    width: int = 512
+    """Channels of both networks."""
+    layers: int = 8
+    """Of the distance, besides the last."""
+    light_layers: int = 4
+    """Of the light, besides the last."""
+    features: int = 256
+    """Channels of z, what the distance tells the light."""
+    octaves: int = 6
+    """Of the position's encoding."""
+    view_octaves: int = 4
+    """Of the direction's encoding."""
+    skip: int = 4
+    """Layer of the distance that sees the position again."""
+    mode: Mode = "idr"
+    """What the light sees; `no_view_dir` is dull, `no_normal` leaves out the normal."""
+    start_radius: float = 0.6
+    """Of the sphere that the distance starts as."""
+    ball: float = 1.0
+    """Radius of the ball that holds the object."""
+    eikonal: float = 0.1
+    """Weight of the unit slope."""
+    mask: float = 100.0
+    """Weight of the masks."""
+    alpha: float = 50.0
+    """Sharpness of the masks at the start."""
+    sharpen: tuple[float, ...] = (0.125, 0.25, 0.375, 0.5, 0.625)
+    """Shares of the training after which alpha is doubled (epochs 250, 500, ... of 2,000)."""
+    cameras: int = 0
+    """Pictures whose cameras are learned along; 0 trusts the cameras that are given."""
+    camera_rate: float = 1.0
+    """Rate of the cameras, in units of the networks'."""
+    steps: int = 100_000
+    """Of the training on one scene, from which the schedules are taken."""
+    rays: int = 2048
+    """Pixels of one step."""
+    rate: float = 1e-4
+    """Adam's learning rate; halved at half and at three quarters of the steps."""
+    seed: int = 0
+    """Of pixels and points."""
+
+
+class IDR(System):
+    """Signed distance and light of one scene, from its pictures with masks."""
+
+    def __init__(self, config: IDRConfig) -> None:
+        super().__init__()
+        c = self.config = config
+        skip = c.skip if c.skip < c.layers else 0
+        self.distance = DistanceField(c.features, c.width, c.layers, c.octaves, skip, c.start_radius)
+        self.light = LightField(c.features, c.width, c.light_layers, c.view_octaves, c.mode)
+        self.poses = CameraCorrection(c.cameras) if c.cameras else None
+
+    def losses(self, batch: PixelBatch) -> dict[str, Float[Tensor, ""]]:
+        """Colours of rays that hit what they should, unit slopes, and the masks of all other rays."""
+        c, rays = self.config, self.rays(batch)
+        draw = torch.Generator().manual_seed(c.seed * 1_000_003 + batch.step)
+        shares, cube = torch.rand(SAMPLES, generator=draw), torch.rand(len(rays) // 2, 3, generator=draw)
+        cube = (2 * cube - 1) * c.ball
+        alpha = c.alpha * 2 ** sum(batch.step >= share * c.steps for share in c.sharpen)
+        return self.terms(
+            rays, batch.mask.flatten() > 0.5, 2 * batch.colours.flatten(0, 1) - 1,
+            shares.to(rays.near), cube.to(rays.near), alpha,
+        )  # fmt: skip
+
+    def terms(
+        self,
+        rays: Rays,
+        mask: Bool[Tensor, " r"],
+        colours: Float[Tensor, "r 3"],
+        shares: Float[Tensor, " s"],
+        cube: Float[Tensor, "e 3"],
+        alpha: float,
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The losses under given draws: where distances are compared, and points anywhere."""
+        count = len(rays)
+        traced = trace_training(self.distance.bind(), rays, mask, shares)
+        seen = traced.hit & mask
+        shown = self.shade(rays[seen], traced.t[seen])
+        beside = ~seen
+        distance = self.distance(rays[beside].at(traced.t[beside]))[:, 0]
+        outline = binary_cross_entropy_with_logits(-alpha * distance, mask[beside].to(distance), reduction="sum")
+        places = torch.cat([cube, rays.at(traced.t).detach()])
+        slope = self.distance.gradient(places)[1].norm(dim=-1)
+        return {
+            "colour": (shown - colours[seen]).abs().sum() / count,
+            "eikonal": self.config.eikonal * (slope - 1).square().mean(),
+            "mask": self.config.mask / alpha * outline / count,
+        }
+
+    def shade(self, rays: Rays, t: Float[Tensor, " r"]) -> Float[Tensor, "r 3"]:
+        """Colours in [-1, 1] of the surface at t, differentiable in the place, the networks and the rays."""
+        if torch.is_grad_enabled():
+            t = attached(lambda points: self.distance(points)[:, 0], rays, t, least=0.0)
+        points = rays.at(t)
+        values, normals = self.distance.gradient(points)
+        return self.light(points, normals, -rays.directions, values[:, 1:])
+
+    def rays(self, batch: PixelBatch) -> Rays:
+        """The batch's rays within the ball, through cameras as they are known by now."""
+        origins, directions = batch.origins.flatten(0, 1), batch.directions.flatten(0, 1)
+        if self.poses is not None and batch.view is not None:
+            origins, directions = self.poses(origins, directions, batch.view.flatten())
+        zero = torch.zeros_like(origins[:, 0])
+        return within_ball(Rays(origins, directions, zero, zero), self.config.ball)
+
+    @property
+    def wants(self) -> type[Views]:
+        """Pictures of one scene, with masks."""
+        return Views
+
+    def reconstruct(self, observation: Views) -> Scene:
+        """The scene that the pictures show, learned from the start.
+
+        Raises:
+            ValueError: The pictures have no masks.
+        """
+        unit = self.frame(observation)
+        self.fit(observation, unit)
+        return self.scene(unit)
+
+    def frame(self, views: Views) -> Similarity:
+        """The map that takes the object of the pictures into the ball.
+
+        Raises:
+            InputError: The pictures have no masks.
+        """
+        if views.masks is None:
+            raise InputError("IDR learns from masks; these pictures have none")
+        found = frame_of(views).scene_from_world
+        return Similarity(ENLARGED * found.scale, found.rotation, ENLARGED * found.translation)
+
+    def fit(self, views: Views, unit: Similarity, told: Told | None = None) -> None:
+        """Learn the scene; `unit` takes the world into the ball."""
+        c = self.config
+        source = PixelSource(Pixels.of(views, unit), c.rays, c.seed)
+        if self.poses is not None and len(source.pixels.origins) != c.cameras:
+            raise InputError(f"cameras is {c.cameras}, but there are {len(source.pixels.origins)} pictures")
+        apart = {} if self.poses is None else {p: c.camera_rate for p in self.poses.parameters()}
+        fit(self, source, Fit(c.steps, c.rate), apart, told)
+
+    def scene(self, unit: Similarity) -> Scene:
+        """What has been learned, in a box around the ball."""
+        distance = self.distance.bind()
+        box = Box.cube(2 * self.config.ball)
+        return Scene(box, unit.inverse(), inside=lambda p: -distance(p), colour=self._colour)
+
+    def _colour(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        """RGB in [0, 1] as seen from straight above the surface."""
+        with torch.inference_mode(False):
+            parts = []
+            for part in points.clone().split(CHUNK):
+                values, normals = self.distance.gradient(part)
+                with torch.no_grad():
+                    eye = torch.nn.functional.normalize(normals, dim=-1)
+                    parts.append((self.light(part, normals, eye, values[:, 1:]) + 1) / 2)
+            return torch.cat(parts).detach()
+
+
+class CameraCorrection(nn.Module):
+    """A turn and a shift of each camera, learned beside the scene; none at the start.
+
+    Args:
+        count: Number of cameras.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.turn = nn.Parameter(torch.zeros(count, 3))
+        self.shift = nn.Parameter(torch.zeros(count, 3))
+
+    def forward(
+        self, origins: Float[Tensor, "r 3"], directions: Float[Tensor, "r 3"], view: Int[Tensor, " r"]
+    ) -> tuple[Float[Tensor, "r 3"], Float[Tensor, "r 3"]]:
+        """Origins and directions of the corrected rays."""
+        turned = torch.einsum("rij,rj->ri", self.rotations()[view], directions)
+        return origins + self.shift[view], turned
+
+    def rotations(self) -> Float[Tensor, "v 3 3"]:
+        """To be applied to directions in the scene."""
+        x, y, z = self.turn.unbind(-1)
+        zero = torch.zeros_like(x)
+        cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(-1, 3, 3)
+        return torch.linalg.matrix_exp(cross)
