@@ -161,7 +161,7 @@ def _from_masks(views: Views, cameras: Sequence[Camera], start: Box) -> tuple[Bo
         said.append("the masks look inverted: white must be the object, but the borders are white")
     exact = hull_box(shown, start) if len(shown) > 1 else None
     some = max(1, int(DISAGREE * len(shown)))
-    loose = hull_box(shown, start, (32, 32), some) if len(shown) > 1 else None
+    loose = hull_box(shown, start, (24, 24), some) if len(shown) > 1 else None
     if loose is None:
         return None, [
             *said,

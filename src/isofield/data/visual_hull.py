@@ -82,7 +82,7 @@ def misses(
 
 
 def hull_box(
-    outlines: Sequence[Outline], start: Box, sides: Sequence[int] = (32, 48, 64), most: int = 0
+    outlines: Sequence[Outline], start: Box, sides: Sequence[int] = (24, 32, 48), most: int = 0
 ) -> Box | None:
     """Box around the hull, at most a cell of its last grid too large; None where there is no hull.
 
@@ -108,4 +108,4 @@ def hull_box(
                 break
             box = box.padded(float(box.extent.max()) / 2)
         box = found.padded(cell)
-    return found
+    return found.padded(cell / 2)
