@@ -4,8 +4,13 @@ transforms.json, transforms_train.json ...     NeRF-Blender, instant-ngp, nerfst
 """
 
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from isofield.data import llff, matrix_npz
+from isofield.data.colmap import colmap_models, read_colmap
+from isofield.data.colmap_files import is_model
 from isofield.data.develop import Developed, developed
 from isofield.data.shots import Shots, listed
 from isofield.data.transforms import read_transforms, transforms_of
@@ -56,14 +61,40 @@ def find_shots(path: str | os.PathLike[str]) -> Shots:
     place = Path(path)
     if not place.exists():
         raise InputError(f"{place} does not exist.")
-    if place.is_file():
-        if place.suffix.lower() == ".json":
-            return read_transforms([place])
-        raise InputError(f"{place} is no file of cameras that we read; give a folder or a transforms.json.")
-    lists = transforms_of(place)
-    if lists:
-        return read_transforms(lists)
-    raise InputError(f"{place} has no cameras that we read, such as a transforms.json.")
+    found = [(names, read) for names, read in _found(place) if names]
+    if not found:
+        raise InputError(
+            f"{place} has no cameras that we read: a transforms.json, a COLMAP model in sparse/0,"
+            " a cameras.npz or a poses_bounds.npy."
+        )
+    names, read = found[0]
+    shots = read(names)
+    others = [str(others[0].relative_to(place)) for others, _ in found[1:]]
+    if others:
+        shots = replace(
+            shots, said=[*shots.said, f"other cameras are there and left alone: {listed(others)}"]
+        )
+    return shots
+
+
+def _found(place: Path) -> list[tuple[list[Path], Callable[[list[Path]], Shots]]]:
+    """Files or folders of each convention, with what reads them."""
+    is_file = place.is_file()
+    here = [place] if is_file else []
+    npz = [place / name for name in matrix_npz.NAMES]
+    is_model_file = is_file and place.suffix in (".bin", ".txt") and is_model(place.parent)
+    return [
+        ([p for p in here if p.suffix == ".json"] or transforms_of(place), read_transforms),
+        ([place.parent] if is_model_file else colmap_models(place), read_colmap),
+        (
+            [p for p in here or npz if p.suffix == ".npz" and p.is_file()],
+            lambda p: matrix_npz.read_matrices(p[0]),
+        ),
+        (
+            [p for p in here or [place / llff.NAME] if p.suffix == ".npy" and p.is_file()],
+            lambda p: llff.read_llff(p[0]),
+        ),
+    ]
 
 
 def about(shots: Shots) -> list[str]:
