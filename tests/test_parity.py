@@ -18,7 +18,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_all_goldens_agree(capsys):
     assert parity.main([str(GOLDEN)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sum(line.startswith("ok") for line in lines) == len(list(GOLDEN.glob("*.json"))) == 17
+    assert sum(line.startswith("ok") for line in lines) == len(list(GOLDEN.glob("*.json"))) >= 17
 
 
 def copied(folder: Path, name: str, **changes: np.ndarray) -> None:

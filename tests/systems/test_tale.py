@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from isofield.batch import OccupancyBatch
+from isofield.data.ray_source import RayBatch
 from isofield.data.solved import SolvedSample
 from isofield.data.solved_source import collate
 from isofield.extract import extract_mesh
 from isofield.geometry.mesh_checks import check_mesh
+from isofield.geometry.rays import Rays
 from isofield.observation import PointCloud
 from isofield.ops.indicator import indicator_of, oriented_normals
 from isofield.ops.neighbourhood import neighbourhood
@@ -21,6 +23,7 @@ from isofield.systems import SYSTEMS, system_class
 from isofield.systems.convonet import ConvONetConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.indicator import IndicatorNetConfig
+from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
 from isofield.systems.stored import load_system
 from isofield.training.weights import save_weights
@@ -63,6 +66,17 @@ def solved() -> Any:
     return collate(samples)
 
 
+def rays() -> RayBatch:
+    """A dark ball on white."""
+    draw = torch.Generator().manual_seed(0)
+    origins = torch.nn.functional.normalize(torch.randn(256, 3, generator=draw), dim=1) * 2
+    directions = torch.nn.functional.normalize(torch.rand(256, 3, generator=draw) - 0.5 - origins, dim=1)
+    nearest = origins - (origins * directions).sum(1, keepdim=True) * directions
+    colours = (nearest.norm(dim=1, keepdim=True) > 0.4).float().expand(-1, 3) * 0.8 + 0.2
+    bounds = torch.full((256,), 1.0), torch.full((256,), 3.0)
+    return RayBatch(Rays(origins, directions, *bounds), colours, torch.eye(4, dtype=torch.float64))
+
+
 @dataclass(frozen=True)
 class Tale:
     """A system small enough for a test; without a batch it has nothing to learn."""
@@ -85,6 +99,7 @@ TALES = {
         ),
         occupied,
     ),
+    "nerf": Tale(NeRFConfig(depth=3, width=32, skips=(1,), octaves=4, coarse=16, fine=16), rays),
 }  # fmt: skip
 learns = pytest.mark.parametrize("name", [name for name, tale in TALES.items() if tale.batch])
 
@@ -123,7 +138,9 @@ def test_kept_and_loaded_it_is_the_same_to_the_bit(name: str, tmp_path) -> None:
         assert other.state_dict()[key].equal(tensor), key
 
 
-@pytest.mark.parametrize("name", TALES)
+@pytest.mark.parametrize(
+    "name", [n for n, t in TALES.items() if system_class(n)(t.config).wants is PointCloud]
+)
 def test_a_cloud_becomes_functions_of_space_in_its_own_frame(name: str) -> None:
     system = built(name).eval()
     cloud = PointCloud(ball(1_200) * 30 + np.array([1e5, -2e5, 7.0]))

@@ -15,19 +15,20 @@ if TYPE_CHECKING:
 
     from isofield.system import System
     from isofield.systems.convonet import ConvONetConfig
+    from isofield.systems.nerf import NeRFConfig
     from isofield.systems.onet import ONetConfig
 
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert an official checkpoint of (Convolutional) Occupancy Networks to a weights file.
+    """Convert an official checkpoint of (Convolutional) Occupancy Networks or NeRF to a weights file.
 
     Tensors are read without executing anything in the file, and every one must fit: the
     network that comes out computes what the original computes.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Official `.pt` file."""
+    """Official `.pt` file; of NeRF a `.tar`, `.ckpt` or, with that of the fine network beside it, `.npy`."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Weights to write; NAME.safetensors beside the checkpoint if left out."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
@@ -61,10 +62,17 @@ def run(args: Convert) -> int:
 
 def _converted(args: Convert) -> "tuple[str, System]":
     """Name and network of the checkpoint; the keys of its decoder tell the lineage."""
-    from isofield.official.checkpoint import load_state_dict
+    from isofield.official.checkpoint import load_checkpoint, load_state_dict
     from isofield.official.convonet import convonet_from_official
+    from isofield.official.nerf import is_nerf, nerf_from_official, read_networks
     from isofield.official.onet import is_onet, onet_from_official
 
+    if args.checkpoint.suffix == ".npy" or is_nerf(load_checkpoint(args.checkpoint)):
+        _without_choices(args, "what a NeRF is stands in its tensors")
+        try:
+            return "nerf", nerf_from_official(read_networks(args.checkpoint))
+        except InputError as error:
+            raise InputError(f"{args.checkpoint}: {error}") from None
     state = load_state_dict(args.checkpoint)
     single = is_onet(state)
     try:
@@ -73,6 +81,12 @@ def _converted(args: Convert) -> "tuple[str, System]":
         return "convonet", convonet_from_official(state, _config(args, state))
     except InputError as error:
         raise InputError(f"{args.checkpoint}: {error}") from None
+
+
+def _without_choices(args: Convert, why: str) -> None:
+    """Nothing, if no option says what only some networks have; raises InputError."""
+    if args.config or args.planes or args.crops:
+        raise InputError(f"{why}; leave out --config, --planes and --crops")
 
 
 def _onet_config(args: Convert, state: "dict[str, Tensor]") -> "ONetConfig":
@@ -111,10 +125,14 @@ def _config(args: Convert, state: "dict[str, Tensor]") -> "ConvONetConfig":
         raise InputError(f"{args.config}: {error}") from None
 
 
-def describe(config: "ConvONetConfig | ONetConfig") -> str:
+def describe(config: "ConvONetConfig | ONetConfig | NeRFConfig") -> str:
     """What kind of network it is, in a few words."""
+    from isofield.systems.nerf import NeRFConfig
     from isofield.systems.onet import ONetConfig
 
+    if isinstance(config, NeRFConfig):
+        kind = "flexible layout" if config.flexible else "original layout"
+        return f"radiance of one scene -> {config.depth} x {config.width} ({kind})"
     if isinstance(config, ONetConfig):
         known = f"code of {config.code_size}" if config.code_size else f"latent code of {config.latent_size}"
         return f"{config.sees} -> {known} -> {config.field_blocks} x {config.field_width} ({config.field})"
@@ -129,6 +147,12 @@ def describe(config: "ConvONetConfig | ONetConfig") -> str:
     return f"{kind} -> {' and '.join(maps)}"
 
 
-def assumed(config: "ConvONetConfig | ONetConfig") -> str:
+def assumed(config: "ConvONetConfig | ONetConfig | NeRFConfig") -> str:
     """What a config says that the tensors do not."""
+    from isofield.systems.nerf import NeRFConfig
+
+    if isinstance(config, NeRFConfig):
+        grey = "white" if config.background else "black"
+        samples = f"{config.coarse} + {config.fine} samples from {config.near} to {config.far}"
+        return f"{describe(config)}, {samples}, on {grey}"
     return f"{describe(config)}, {config.cloud_size:,} points, padding {config.padding}"

@@ -82,7 +82,7 @@ class NerfField(nn.Module):
 
 
 class BoundNerf:
-    """`radiance` and `density` of a field whose weights are fixed, without gradient, in cache-sized pieces.
+    """`radiance` and density `logits` of a field whose weights are fixed, in cache-sized pieces.
 
     The feature of the original has no activation, so it folds into the view layer. The colour of empty
     space is not asked: it comes back black, and has no weight in any picture.
@@ -113,14 +113,11 @@ class BoundNerf:
                 colours[start + full] = self._colour(h[full], directions[part][full].float())
         return densities, colours
 
-    @torch.no_grad()
     def logits(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-        """Of the density: smooth through zero, as a surface needs it."""
-        if not len(points):
-            return points.new_zeros(0)
+        """Of the density: smooth through zero, as a surface needs it. The points keep their gradient."""
+        trunk = self._followed if torch.is_grad_enabled() and points.requires_grad else self._trunk
         rows = [
-            torch.addmm(self.out[1], self._trunk(part.float()), self.out[0])[:, 0]
-            for part in points.split(CHUNK)
+            torch.addmm(self.out[1], trunk(part.float()), self.out[0])[:, 0] for part in points.split(CHUNK)
         ]
         return torch.cat(rows)
 
@@ -133,6 +130,15 @@ class BoundNerf:
                 h.addmm_(place, again)
             if not (self.flexible and k == 0):
                 h.clamp_(min=0)
+        return h
+
+    def _followed(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n c"]:
+        place = encode(points, self.octaves)
+        h = place
+        for k, (weight, bias, again) in enumerate(self.trunk):
+            h = torch.addmm(bias, h, weight)
+            h = h if again is None else h + place @ again
+            h = h if self.flexible and k == 0 else h.relu()
         return h
 
     def _colour(self, h: Float[Tensor, "n c"], directions: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:

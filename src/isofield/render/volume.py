@@ -83,6 +83,7 @@ def render_twice(
     counts: tuple[int, int] = (64, 128),
     background: Background = 0.0,
     jitter: torch.Generator | None = None,
+    last: float = FOREVER,
 ) -> tuple[Rendered, Rendered]:
     """The paper's two passes: equidistant samples, then more of them where the first pass saw something.
 
@@ -93,6 +94,7 @@ def render_twice(
         counts: First samples, and those that the second pass adds.
         background: What is seen where the light passes.
         jitter: Draws places within strata, as in training; equidistant without.
+        last: Length of the interval behind the last sample.
     """
     shape = [(len(rays), count) for count in counts]
     if jitter is None:
@@ -100,8 +102,8 @@ def render_twice(
     else:
         draw, more = (torch.rand(s, generator=jitter, device=rays.near.device) for s in shape)
     t = stratified(rays.near, rays.far, counts[0], draw)
-    first = render_samples(coarse, rays, t, background)
-    second = render_samples(fine, rays, refined(t, first.weight.detach(), more), background)
+    first = render_samples(coarse, rays, t, background, last)
+    second = render_samples(fine, rays, refined(t, first.weight.detach(), more), background, last)
     return first, second
 
 
@@ -109,6 +111,8 @@ def render_twice(
 def render_all(render: Callable[[Rays], Rendered], rays: Rays) -> Rendered:
     """Colour, opacity and depth of many rays, in batches, without gradient; samples are not kept."""
     parts = [render(rays[start : start + BATCH]) for start in range(0, len(rays), BATCH)]
-    seen = [torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth")]
-    nothing = seen[1].new_zeros(len(rays), 0)
-    return Rendered(*seen, nothing, nothing)
+    colour, opacity, depth = (
+        torch.cat([getattr(part, name) for part in parts]) for name in ("colour", "opacity", "depth")
+    )
+    nothing = opacity.new_zeros(len(rays), 0)
+    return Rendered(colour, opacity, depth, nothing, nothing)

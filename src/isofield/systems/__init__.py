@@ -7,6 +7,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "indicator": ("isofield.systems.indicator", "IndicatorNet"),
     "onet": ("isofield.systems.onet", "ONet"),
     "convonet": ("isofield.systems.convonet", "ConvONet"),
+    "nerf": ("isofield.systems.nerf", "NeRF"),
 }
 """name -> (module, class). The config of class X is the dataclass XConfig beside it."""
 
