@@ -18,23 +18,31 @@ GUESSES = {"read": 0.3, "look": 1.0}
 class Check:
     """Say in plain words what a scan holds: size, spacing, noise, normals, open or closed.
 
-    Nothing is written. The last line is the command to type next.
+    Nothing is written, unless a report is asked for. The last line is the command to type next.
     """
 
     path: Annotated[Path, tyro.conf.Positional]
-    """A file of points or a mesh, a folder of them, or a data set."""
+    """A file of points or a mesh, a folder of them, a data set, or photos with cameras."""
+    report: Path | None = None
+    """For photos: write a page with the box of the scene drawn on every picture."""
     common: Options = field(default_factory=Options)
 
 
 def run(args: Check) -> int:
     """Exit code 0, or 2 if files in a folder cannot be read; raises InputError for a file that can't."""
     from isofield.cli.check_folder import check_folder
+    from isofield.cli.check_photos import check_photos
     from isofield.cli.findings import look, read
+    from isofield.data.photos import has_cameras
 
     if not args.path.exists():
         raise InputError(f"{args.path} does not exist.")
     seed = args.common.seed
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
+    if has_cameras(args.path):
+        return check_photos(args.path, args.report, console)
+    if args.report is not None:
+        raise InputError(f"--report is for photos with cameras, and {args.path} holds none.")
     if args.path.is_dir():
         return check_folder(args.path, seed, console)
     with console.stage("read"):

@@ -19,6 +19,14 @@ from isofield.geometry.lens import Lens
 NAME = "poses_bounds.npy"
 
 
+def is_ours(path: Path) -> bool:
+    """Whether the array is named so, or has the shape of poses and not of points."""
+    try:
+        return path.name == NAME or np.load(path, mmap_mode="r", allow_pickle=False).shape[1:] == (17,)
+    except (OSError, ValueError, EOFError):
+        return False
+
+
 def read_llff(path: Path) -> Shots:
     """The pictures beside a poses_bounds.npy.
 

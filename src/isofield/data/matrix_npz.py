@@ -15,6 +15,7 @@ world.
 We stay in the world; scale_mat is known again from the frame of the scene, and is left alone.
 """
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,22 @@ NAMES = ("cameras.npz", "cameras_sphere.npz")
 HALF = np.array([[1.0, 0, 0.5, 0], [0, 1, 0.5, 0], [0, 0, 1, 0]])
 """From pixels with whole centres to ours."""
 IMAGES, MASKS = ("image", "images", "rgb"), ("mask", "masks")
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the archive is named so, or holds matrices and not points."""
+    if path.name in NAMES:
+        return True
+    try:
+        return bool(numbers(dict.fromkeys(zip_names(path))))
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def zip_names(path: Path) -> list[str]:
+    """Names of the arrays in an archive, which is not read."""
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def read_matrices(path: Path) -> Shots:

@@ -17,6 +17,7 @@ from isofield.data.transforms import read_transforms, transforms_of
 from isofield.errors import InputError
 from isofield.observation import Views
 
+COLMAP_FILES = ("cameras", "images", "points3D")
 EMPTY = 1e-4
 """Share of a picture that must be opaque for it to show the object."""
 
@@ -77,23 +78,29 @@ def find_shots(path: str | os.PathLike[str]) -> Shots:
     return shots
 
 
+def has_cameras(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder or file looks like photos with cameras; nothing is read yet."""
+    return any(names for names, _ in _found(Path(path)))
+
+
 def _found(place: Path) -> list[tuple[list[Path], Callable[[list[Path]], Shots]]]:
     """Files or folders of each convention, with what reads them."""
-    is_file = place.is_file()
-    here = [place] if is_file else []
-    npz = [place / name for name in matrix_npz.NAMES]
-    is_model_file = is_file and place.suffix in (".bin", ".txt") and is_model(place.parent)
+    if place.is_file():
+        is_model_file = (
+            place.suffix in (".bin", ".txt") and place.stem in COLMAP_FILES and is_model(place.parent)
+        )
+        json, models = [p for p in [place] if p.suffix == ".json"], [place.parent] if is_model_file else []
+        npz, npy = ([p for p in [place] if p.suffix == end and module.is_ours(p)]
+                    for end, module in ((".npz", matrix_npz), (".npy", llff)))  # fmt: skip
+    else:
+        json, models = transforms_of(place), colmap_models(place)
+        npz = [p for p in (place / name for name in matrix_npz.NAMES) if p.is_file()]
+        npy = [p for p in [place / llff.NAME] if p.is_file()]
     return [
-        ([p for p in here if p.suffix == ".json"] or transforms_of(place), read_transforms),
-        ([place.parent] if is_model_file else colmap_models(place), read_colmap),
-        (
-            [p for p in here or npz if p.suffix == ".npz" and p.is_file()],
-            lambda p: matrix_npz.read_matrices(p[0]),
-        ),
-        (
-            [p for p in here or [place / llff.NAME] if p.suffix == ".npy" and p.is_file()],
-            lambda p: llff.read_llff(p[0]),
-        ),
+        (json, read_transforms),
+        (models, read_colmap),
+        (npz, lambda paths: matrix_npz.read_matrices(paths[0])),
+        (npy, lambda paths: llff.read_llff(paths[0])),
     ]
 
 
