@@ -22,6 +22,7 @@ from accelerate import Accelerator
 
 from isofield.errors import InputError
 from isofield.system import System
+from isofield.training.collapse import ATTEMPTS, begin_again, has_collapsed
 from isofield.training.logs import Metrics, Progress, progress_line
 from isofield.training.options import TrainOptions
 from isofield.training.precision import has_bf16
@@ -73,7 +74,8 @@ def train(
         if metrics:
             stack.callback(metrics.close)
         progress = stack.enter_context(progress_line(training.step, options.steps, quiet or not main))
-        _loop(training, metrics, progress, stopped)
+        while not _loop(training, metrics, progress, stopped):
+            begin_again(training)
         if main:
             training.save()
         if training.ema:
@@ -82,7 +84,8 @@ def train(
     return Outcome(training.step, training.smoothed.means(), time.monotonic() - began)
 
 
-def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopped: threading.Event) -> None:
+def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopped: threading.Event) -> bool:
+    """Steps until the end; False if they have to begin again with other weights."""
     options, accelerator = training.options, training.accelerator
     saved = time.monotonic()
     if training.step:
@@ -105,6 +108,13 @@ def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopp
                 _complain(training, progress)
             step, means = training.step, training.smoothed.means()
             progress.update(step, means.get("loss", inf), rate)
+            if has_collapsed(training.batches, step, means):
+                if training.attempt + 1 < ATTEMPTS:
+                    progress.say(
+                        f"step {step}: no better than a constant answer; beginning again with other weights"
+                    )
+                    return False
+                progress.say(f"warning: step {step}: no better than a constant answer, {ATTEMPTS} times")
             if metrics:
                 if due(step, options.log_every) or step == options.steps:
                     metrics.write("train", step, means, rate=rate)
@@ -117,7 +127,8 @@ def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopp
                     saved = time.monotonic()
             if training.stopping:
                 progress.say(f"stopped after step {step}; the same command resumes")
-                return
+                break
+    return True
 
 
 def _complain(training: Training, progress: Progress) -> None:

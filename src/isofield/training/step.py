@@ -60,6 +60,8 @@ class Training:
     smoothed: Smoothed = field(default_factory=Smoothed)
     initial: float | None = None
     """Smoothed loss once the warm-up was over: what learning must beat."""
+    attempt: int = 0
+    """How often the first weights have been drawn anew."""
     best: float | None = None
     """Largest measure of a validation so far, by what the system is judged by."""
     stopping: bool = False
@@ -111,7 +113,7 @@ class Training:
             self.step, numbers = found
             self.skipped, self.initial = numbers["skipped"], numbers["initial"]
             self.smoothed.sums, self.smoothed.weight = numbers["sums"], numbers["weight"]
-            self.best = numbers.get("best")
+            self.best, self.attempt = numbers.get("best"), numbers.get("attempt", 0)
 
     def save(self) -> None:
         """Write the state and the weights so far."""
@@ -121,6 +123,7 @@ class Training:
             "sums": self.smoothed.sums,
             "weight": self.smoothed.weight,
             "best": self.best,
+            "attempt": self.attempt,
         }
         save_state(self.run.state, self.step, self.system, self.optimiser, self.ema, numbers)
         with self.result():
