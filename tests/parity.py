@@ -29,11 +29,9 @@ Golden = tuple[dict[str, Any], dict[str, np.ndarray]]
 Outputs = Mapping[str, Tensor | np.ndarray]
 
 
-def _weights() -> ModuleType:
-    """The given module that draws weights and inputs."""
-    spec = importlib.util.spec_from_file_location(
-        "golden_weights", Path(__file__).parent / "golden" / "weights.py"
-    )
+def _beside(name: str, place: str) -> ModuleType:
+    """A module of a file in this folder."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / place)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -41,7 +39,10 @@ def _weights() -> ModuleType:
     return module
 
 
-WEIGHTS = _weights()
+WEIGHTS = _beside("golden_weights", "golden/weights.py")
+"""The given module that draws weights and inputs."""
+SURFACE = _beside("parity_surface", "parity_surface.py")
+"""Adapters of systems that see surfaces in pictures."""
 
 
 def convonet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
@@ -175,6 +176,8 @@ ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] 
     "onet": onet,
     "mise": mise,
     "NeRF": nerf,
+    "dvr": lambda meta, data: SURFACE.dvr(meta, data, WEIGHTS),
+    "IDR": lambda meta, data: SURFACE.idr(meta, data, WEIGHTS),
 }
 """meta["system"] -> our outputs `out_*`; an adapter may add 'NAME out_*' for a second way to one."""
 
@@ -229,7 +232,7 @@ def main(arguments: list[str]) -> int:
                 unknown.append(f"{file.stem} ({meta['system']})")
                 continue
             with torch.no_grad():
-                verdict = compare(ADAPTERS[kind(meta)](meta, data), data, meta["tolerance"])
+                verdict = compare(ADAPTERS[kind(meta)](meta, data), data, tolerance_of(meta, data))
         except Exception as error:
             print(f"FAIL {file.stem:28} {type(error).__name__}: {error}")
             failed += 1
@@ -248,6 +251,11 @@ def main(arguments: list[str]) -> int:
 def kind(meta: dict[str, Any]) -> str:
     """Key into ADAPTERS; one golden of the occupancy networks is about their extraction alone."""
     return "mise" if meta.get("variant") == "MISE" else meta["system"]
+
+
+def tolerance_of(meta: dict[str, Any], data: Mapping[str, np.ndarray]) -> Mapping[str, float]:
+    """The golden's own, in numbers where it has words."""
+    return SURFACE.TOLERANCES.get(meta["system"], lambda meta, data: meta["tolerance"])(meta, data)
 
 
 def read(file: Path) -> Golden:

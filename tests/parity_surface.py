@@ -102,3 +102,115 @@ def stable_alone(out: dict[str, Tensor], data: dict[str, np.ndarray], names: set
         theirs = torch.as_tensor(data[name])
         result[name] = torch.where(stable.view(-1, *[1] * (theirs.ndim - 1)), out[name], theirs)
     return result | {"out_stable_mask": stable}
+
+
+def dvr(meta: dict[str, Any], data: dict[str, np.ndarray], weights: Any) -> Outputs:
+    """Field, rays, crossings, and gradients through them; in float64, as the golden was made.
+
+    The original counts rays that start inside the object as seen, with depth 0, and marches those that miss
+    the box from the camera on.
+    """
+    from isofield.geometry.rays import Rays
+    from isofield.official.dvr import config_from_official, dvr_from_official
+    from isofield.render.surface import intersect
+    from isofield.systems.dvr import rays_within
+
+    system = dvr_from_official(weights.state_dict(meta), config_from_official(meta["config"]))
+    given = {name: torch.as_tensor(weights.make_input(meta, data, name)) for name in meta["inputs"]}
+    out = dvr_bound(system, given)
+    system = system.double()
+    given = {name: v.double() if v.dtype == torch.float32 else v for name, v in given.items()}
+    codes = dvr_codes(system, given)
+    if codes[0] is not None:
+        out["out_c"] = torch.stack([code.detach() for code in codes if code is not None])
+    plain = torch.stack([system.field.rows(c)(p) for p, c in zip(given["points"], codes, strict=True)])
+    out |= {"out_logits": plain[..., 0], "out_rgb_points": plain[..., 1:].sigmoid()}
+    origins, directions = dvr_rays(given)
+    out |= {"out_ray_origin": origins, "out_ray_dir": directions}
+    seen, points, colours = [], [], []
+    with torch.enable_grad():
+        for k, code in enumerate(codes):
+            both = system.field.rows(code)
+            rays = rays_within(origins[k].expand_as(directions[k]), directions[k], system.box)
+            missed = rays.near >= rays.far
+            near, far = rays.near.masked_fill(missed, 0.0), rays.far.masked_fill(missed, 2.4)
+            rays = Rays(rays.origins, rays.directions, near, far)
+            hits = intersect(lambda p, both=both: both(p)[:, 0], rays, 128)
+            t = torch.where(hits.starts_inside | ~hits.found, 0.0, hits.t)
+            seen.append((t.detach(), hits))
+            places, found = rays.at(t), hits.found[:, None]
+            points.append(places * found)
+            colours.append(both(places)[:, 1:].sigmoid() * found)
+        shown = {"points": torch.stack(points), "rgb": torch.stack(colours)}
+        for name, value in shown.items():
+            loss = (given[f"w_{name}"] * value)[given["loss_mask"]].sum()
+            out[f"out_loss_{name}"] = loss[None]
+            out |= {f"out_grad_{name}_{key}": g for key, g in dvr_gradients(system, loss, codes).items()}
+    out["out_mask_pred"] = torch.stack([hits.found for _, hits in seen])
+    out["out_mask_first_occupied"] = torch.stack([hits.starts_inside for _, hits in seen])
+    out["out_depth"] = torch.stack([torch.where(hits.found, t, 0.0) for t, hits in seen])
+    out["out_stable"] = torch.as_tensor(data["out_stable"])
+    out |= {"out_points_world": shown["points"], "out_rgb": shown["rgb"]}
+    return out
+
+
+def dvr_codes(system: Any, given: Mapping[str, Tensor]) -> list[Tensor | None]:
+    """One per object, cut off from the encoder; None where there is no encoder."""
+    if system.encoder is None:
+        return [None] * len(given["pixels"])
+    codes = system.encoder(given["inputs"].movedim(1, -1)).vector
+    return [code.clone().requires_grad_() for code in codes]
+
+
+def dvr_bound(system: Any, given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What the field gives once its code is fixed; in float32."""
+    codes = dvr_codes(system, given)
+    ways = {"logits": system.field.bind, "rgb_points": system.field.bind_colour}
+    pairs = list(zip(given["points"], codes, strict=True))
+    return {f"bound out_{name}": torch.stack([way(c)(p) for p, c in pairs]) for name, way in ways.items()}
+
+
+def dvr_rays(given: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Origins and directions, these not of unit length, in object space; pixels from -1 to 1."""
+    back = torch.linalg.inv(given["camera_mat"] @ given["world_mat"] @ given["scale_mat"])
+    pixels = given["pixels"]
+    ones = torch.ones_like(pixels[..., :1])
+    ahead = torch.einsum("bij,brj->bri", back, torch.cat([pixels, ones, ones], -1))[..., :3]
+    origins = back[:, None, :3, 3]
+    return origins, ahead - origins
+
+
+def dvr_gradients(system: Any, loss: Tensor, codes: list[Tensor | None]) -> dict[str, Tensor]:
+    """First rows of the gradients that the golden keeps, and those of the codes."""
+    names = {
+        "decoder.fc_p.weight": system.field.lift.weight,
+        "decoder.fc_p.bias": system.field.lift.bias,
+        "decoder.blocks.2.fc_0.bias": system.field.blocks[2].inner.bias,
+        "decoder.fc_out.bias": system.field.out.bias,
+        "decoder.fc_out.weight": system.field.out.weight,
+    }
+    if codes[0] is not None:
+        names["decoder.fc_c.1.bias"] = system.field.known[1].bias
+    tensors = [*names.values(), *(code for code in codes if code is not None)]
+    # a code whose rays all miss has no part in the loss
+    found = torch.autograd.grad(loss, tensors, retain_graph=True, allow_unused=True, materialize_grads=True)
+    result = {name: g[:64] for name, g in zip(names, found, strict=False)}
+    return result | ({"c": torch.stack(found[len(names) :])} if codes[0] is not None else {})
+
+
+def idr_tolerance(meta: dict[str, Any], data: Mapping[str, np.ndarray]) -> Mapping[str, float]:
+    """The golden's; masks have to agree, norms of gradients as the gradients beside them."""
+    exact = dict.fromkeys(("out_mask", "out_train_mask", "out_stable_mask"), 0.5)
+    return meta["tolerance"] | exact | {"out_grad_norms": 1e-3 * float(data["out_grad_norms"].max())}
+
+
+def dvr_tolerance(meta: dict[str, Any], data: Mapping[str, np.ndarray]) -> Mapping[str, float]:
+    """What the golden says in words, its gradients' relative part left out; losses as what they sum."""
+    exact = dict.fromkeys(("out_mask_pred", "out_mask_first_occupied", "out_stable"), 0.5)
+    places = dict.fromkeys(("out_points_world", "out_depth", "out_rgb", "out_loss_points", "out_loss_rgb"), 5e-4)
+    steep = {k: 1e-3 * float(np.abs(v).max()) for k, v in data.items() if k.startswith("out_grad_")}
+    return {"atol": 1e-4, "rtol": 0.0} | exact | places | steep
+
+
+TOLERANCES = {"IDR": idr_tolerance, "dvr": dvr_tolerance}
+"""meta["system"] -> largest absolute error per output."""

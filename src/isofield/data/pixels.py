@@ -42,6 +42,8 @@ class Pixels:
 
     origins: Float[Tensor, "v 3"]
     """Centres of the cameras."""
+    axes: Float[Tensor, "v 3 3"]
+    """Columns are each camera's right, down and forward."""
     directions: Float[Tensor, "n 3"]
     colours: Float[Tensor, "n 3"]
     mask: Float[Tensor, " n"]
@@ -49,6 +51,8 @@ class Pixels:
     view: Int[Tensor, " n"]
     neighbours: Int[Tensor, " n"]
     """How many pixels further on the one below is; zero in the last row and column of a picture."""
+    shown: Int[Tensor, " m"]
+    """Pixels that show the object."""
 
     def __len__(self) -> int:
         return len(self.view)
@@ -62,17 +66,26 @@ class Pixels:
         names = ("directions", "colours", "mask", "view", "neighbours")
         whole = {name: torch.cat([part[name] for part in parts]) for name in names}
         depths = torch.cat([part["depths"] for part in parts]) if views.depths is not None else None
-        return cls(origins=torch.stack([part["origin"] for part in parts]), depths=depths, **whole)
+        shown = (whole["mask"] > 0.5).nonzero()[:, 0]
+        origins = torch.stack([part["origin"] for part in parts])
+        axes = torch.stack([part["axes"] for part in parts])
+        return cls(origins=origins, axes=axes, depths=depths, shown=shown, **whole)
 
-    def draw(self, generator: np.random.Generator, count: int, patches: bool = False) -> PixelBatch:
+    def draw(
+        self, generator: np.random.Generator, count: int, patches: bool = False, on_object: float = 0.0
+    ) -> PixelBatch:
         """Some pixels, as a batch of one object.
 
         Args:
             generator: Of the draw.
             count: Pixels; a multiple of four with patches.
             patches: Take squares of 2 x 2 pixels, row by row, one behind the other.
+            on_object: Share that is drawn from the object's pixels, the rest from all.
         """
         which = torch.from_numpy(generator.integers(len(self), size=count // 4 if patches else count))
+        chosen = round(on_object * len(which)) if len(self.shown) else 0
+        if chosen:
+            which[:chosen] = self.shown[generator.integers(len(self.shown), size=chosen)]
         if patches:
             below = self.neighbours[which]
             which = torch.stack([which, which + (below > 0), which + below, which + below + (below > 0)], 1)
@@ -101,16 +114,19 @@ class PixelSource:
     """Pixels of one batch."""
     seed: int = 0
     patches: bool = False
+    on_object: float = 0.0
+    """Share of the pixels that show the object for certain."""
 
     def batch(self, step: int, rank: int, world: int) -> PixelBatch:
         """The rank's draw of the step."""
         draw = np.random.default_rng([self.seed, step, rank])
-        return replace(self.pixels.draw(draw, self.count // world, self.patches), step=step)
+        return replace(self.pixels.draw(draw, self.count // world, self.patches, self.on_object), step=step)
 
 
 def _of_picture(views: Views, k: int, number: int, scene_from_world: Similarity) -> dict[str, Tensor]:
     height, width = views.images[k].shape[:2]
     camera: Camera = views.cameras[k].moved(scene_from_world)
+    turn = camera.camera_from_world[:, :3]
     pixels = pixel_centres(height, width)
     directions = camera.directions(pixels)
     below = np.full((height, width), width)
@@ -118,6 +134,7 @@ def _of_picture(views: Views, k: int, number: int, scene_from_world: Similarity)
     mask = np.ones((height, width)) if views.masks is None else views.masks[k]
     found = {
         "origin": camera.centre,
+        "axes": turn.T / np.cbrt(np.linalg.det(turn)),
         "directions": directions,
         "colours": views.images[k].reshape(-1, 3),
         "mask": mask.ravel(),

@@ -68,13 +68,22 @@ class IDRConfig:
     cameras: int = 0
     """Pictures whose cameras are learned along; 0 trusts the cameras that are given."""
     camera_rate: float = 1.0
-    """Rate of the cameras, in units of the networks'."""
+    """Rate of the cameras' turns, in units of the networks'."""
+    shift_rate: float = 1.0
+    """Rate of the cameras' shifts. A turn and a shift move the picture alike, so both take up an error in
+    either; where directions are known worse than places, 0.1 leaves it to the turns."""
     steps: int = 100_000
     """Of the training on one scene, from which the schedules are taken."""
     rays: int = 2048
     """Pixels of one step."""
+    on_object: float = 0.0
+    """Share of the pixels that are drawn from the masks alone."""
+    samples: int = SAMPLES
+    """Along rays that should hit nothing, where distances are compared."""
     rate: float = 1e-4
-    """Adam's learning rate; halved at half and at three quarters of the steps."""
+    """Adam's learning rate."""
+    milestones: tuple[float, ...] = (0.5, 0.75)
+    """Shares of the training after which all rates are halved."""
     seed: int = 0
     """Of pixels and points."""
 
@@ -94,7 +103,7 @@ class IDR(System):
         """Colours of rays that hit what they should, unit slopes, and the masks of all other rays."""
         c, rays = self.config, self.rays(batch)
         draw = torch.Generator().manual_seed(c.seed * 1_000_003 + batch.step)
-        shares, cube = torch.rand(SAMPLES, generator=draw), torch.rand(len(rays) // 2, 3, generator=draw)
+        shares, cube = torch.rand(c.samples, generator=draw), torch.rand(len(rays) // 2, 3, generator=draw)
         cube = (2 * cube - 1) * c.ball
         alpha = c.alpha * 2 ** sum(batch.step >= share * c.steps for share in c.sharpen)
         return self.terms(
@@ -172,11 +181,14 @@ class IDR(System):
     def fit(self, views: Views, unit: Similarity, told: Told | None = None) -> None:
         """Learn the scene; `unit` takes the world into the ball."""
         c = self.config
-        source = PixelSource(Pixels.of(views, unit), c.rays, c.seed)
+        source = PixelSource(Pixels.of(views, unit), c.rays, c.seed, on_object=c.on_object)
         if self.poses is not None and len(source.pixels.origins) != c.cameras:
             raise InputError(f"cameras is {c.cameras}, but there are {len(source.pixels.origins)} pictures")
-        apart = {} if self.poses is None else {p: c.camera_rate for p in self.poses.parameters()}
-        fit(self, source, Fit(c.steps, c.rate), apart, told)
+        apart = {}
+        if self.poses is not None:
+            self.poses.axes.copy_(source.pixels.axes)
+            apart = {self.poses.turn: c.camera_rate, self.poses.shift: c.shift_rate}
+        fit(self, source, Fit(c.steps, c.rate, c.milestones), apart, told)
 
     def scene(self, unit: Similarity) -> Scene:
         """What has been learned, in a box around the ball."""
@@ -199,25 +211,32 @@ class IDR(System):
 class CameraCorrection(nn.Module):
     """A turn and a shift of each camera, learned beside the scene; none at the start.
 
+    Both are along the camera's own axes: how much a picture tells about a turn around the line of sight
+    differs from what it tells about the others, and Adam scales each number on its own.
+
     Args:
         count: Number of cameras.
     """
+
+    axes: Float[Tensor, "v 3 3"]
 
     def __init__(self, count: int) -> None:
         super().__init__()
         self.turn = nn.Parameter(torch.zeros(count, 3))
         self.shift = nn.Parameter(torch.zeros(count, 3))
+        self.register_buffer("axes", torch.eye(3).repeat(count, 1, 1))
 
     def forward(
         self, origins: Float[Tensor, "r 3"], directions: Float[Tensor, "r 3"], view: Int[Tensor, " r"]
     ) -> tuple[Float[Tensor, "r 3"], Float[Tensor, "r 3"]]:
         """Origins and directions of the corrected rays."""
         turned = torch.einsum("rij,rj->ri", self.rotations()[view], directions)
-        return origins + self.shift[view], turned
+        shift = torch.einsum("vij,vj->vi", self.axes, self.shift)
+        return origins + shift[view], turned
 
     def rotations(self) -> Float[Tensor, "v 3 3"]:
         """To be applied to directions in the scene."""
-        x, y, z = self.turn.unbind(-1)
+        x, y, z = torch.einsum("vij,vj->vi", self.axes, self.turn).unbind(-1)
         zero = torch.zeros_like(x)
         cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(-1, 3, 3)
         return torch.linalg.matrix_exp(cross)
