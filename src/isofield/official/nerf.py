@@ -102,6 +102,7 @@ def infer_config(networks: Networks) -> NeRFConfig:
         near=2.0,
         far=6.0,
         box=BOX,
+        up="z",
         background=0.0 if flexible else 1.0,
     )
 

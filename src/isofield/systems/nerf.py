@@ -10,7 +10,7 @@ The surface is where the fine density crosses a level.
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -72,6 +72,8 @@ class NeRFConfig:
     """Training: steps that see the middles of the pictures only."""
     longest: int | None = 400
     """Training: pixels along the longest edge of a picture."""
+    up: Literal["x", "y", "z"] = "y"
+    """Axis of the scene that points up."""
     level: float = 10.0
     """Density, per unit of the network's input, on the surface."""
 
@@ -204,7 +206,7 @@ class NeRF(System):
             colour=surface_colour(inside, radiance),
             radiance=radiance,
             background=background,
-            notes={"level": level},
+            notes={"level": level, "up": self.config.up},
         )
 
 
