@@ -15,20 +15,22 @@ if TYPE_CHECKING:
 
     from isofield.system import System
     from isofield.systems.convonet import ConvONetConfig
+    from isofield.systems.dvr import DVRConfig
+    from isofield.systems.idr import IDRConfig
     from isofield.systems.nerf import NeRFConfig
     from isofield.systems.onet import ONetConfig
 
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert an official checkpoint of (Convolutional) Occupancy Networks or NeRF to a weights file.
+    """Convert an official checkpoint of (Convolutional) Occupancy Networks, DVR, IDR or NeRF to a weights file.
 
     Tensors are read without executing anything in the file, and every one must fit: the
     network that comes out computes what the original computes.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Official `.pt` file; of NeRF a `.tar`, `.ckpt` or, with that of the fine network beside it, `.npy`."""
+    """Official `.pt` file; of IDR a `.pth`; of NeRF a `.tar`, `.ckpt` or, with that of the fine network beside it, `.npy`."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Weights to write; NAME.safetensors beside the checkpoint if left out."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
@@ -64,6 +66,7 @@ def _converted(args: Convert) -> "tuple[str, System]":
     """Name and network of the checkpoint; the keys of its decoder tell the lineage."""
     from isofield.official.checkpoint import load_checkpoint, load_state_dict
     from isofield.official.convonet import convonet_from_official
+    from isofield.official.dvr import is_dvr
     from isofield.official.nerf import is_nerf, nerf_from_official, read_networks
     from isofield.official.onet import is_onet, onet_from_official
 
@@ -73,12 +76,37 @@ def _converted(args: Convert) -> "tuple[str, System]":
             return "nerf", nerf_from_official(read_networks(args.checkpoint))
         except InputError as error:
             raise InputError(f"{args.checkpoint}: {error}") from None
+    whole = load_checkpoint(args.checkpoint)
+    if "model_state_dict" in whole:
+        return "idr", _idr(args, whole["model_state_dict"])
     state = load_state_dict(args.checkpoint)
     single = is_onet(state)
     try:
+        if is_dvr(state):
+            return "dvr", _dvr(args, state)
         if single:
             return "onet", onet_from_official(state, _onet_config(args, state))
         return "convonet", convonet_from_official(state, _config(args, state))
+    except InputError as error:
+        raise InputError(f"{args.checkpoint}: {error}") from None
+
+
+def _dvr(args: Convert, state: "dict[str, Tensor]") -> "System":
+    from isofield.official.convonet_config import read_config
+    from isofield.official.dvr import config_from_official, dvr_from_official, infer_config
+
+    if args.planes or args.crops:
+        raise InputError("a DVR has no planes; leave out --planes and --crops")
+    config = infer_config(state) if args.config is None else config_from_official(read_config(args.config))
+    return dvr_from_official(state, config)
+
+
+def _idr(args: Convert, state: Any) -> "System":
+    from isofield.official.idr import idr_from_official, infer_config
+
+    _without_choices(args, "what an IDR is stands in its tensors")
+    try:
+        return idr_from_official(state, infer_config(state))
     except InputError as error:
         raise InputError(f"{args.checkpoint}: {error}") from None
 
@@ -125,14 +153,22 @@ def _config(args: Convert, state: "dict[str, Tensor]") -> "ConvONetConfig":
         raise InputError(f"{args.config}: {error}") from None
 
 
-def describe(config: "ConvONetConfig | ONetConfig | NeRFConfig") -> str:
+def describe(config: "ConvONetConfig | ONetConfig | NeRFConfig | DVRConfig | IDRConfig") -> str:
     """What kind of network it is, in a few words."""
+    from isofield.systems.dvr import DVRConfig
+    from isofield.systems.idr import IDRConfig
     from isofield.systems.nerf import NeRFConfig
     from isofield.systems.onet import ONetConfig
 
     if isinstance(config, NeRFConfig):
         kind = "flexible layout" if config.flexible else "original layout"
         return f"radiance of one scene -> {config.depth} x {config.width} ({kind})"
+    if isinstance(config, DVRConfig):
+        known = f"picture -> code of {config.code_size}" if config.code_size else "one object"
+        return f"{known} -> occupancy and colour by {config.blocks} x {config.width}"
+    if isinstance(config, IDRConfig):
+        sees = f"light of {config.light_layers} x {config.width} ({config.mode})"
+        return f"one scene -> distance of {config.layers} x {config.width}, {sees}"
     if isinstance(config, ONetConfig):
         known = f"code of {config.code_size}" if config.code_size else f"latent code of {config.latent_size}"
         return f"{config.sees} -> {known} -> {config.field_blocks} x {config.field_width} ({config.field})"
@@ -147,12 +183,18 @@ def describe(config: "ConvONetConfig | ONetConfig | NeRFConfig") -> str:
     return f"{kind} -> {' and '.join(maps)}"
 
 
-def assumed(config: "ConvONetConfig | ONetConfig | NeRFConfig") -> str:
+def assumed(config: "ConvONetConfig | ONetConfig | NeRFConfig | DVRConfig | IDRConfig") -> str:
     """What a config says that the tensors do not."""
+    from isofield.systems.dvr import DVRConfig
+    from isofield.systems.idr import IDRConfig
     from isofield.systems.nerf import NeRFConfig
 
     if isinstance(config, NeRFConfig):
         grey = "white" if config.background else "black"
         samples = f"{config.coarse} + {config.fine} samples from {config.near} to {config.far}"
         return f"{describe(config)}, {samples}, on {grey}"
+    if isinstance(config, DVRConfig):
+        return f"{describe(config)}, pictures of {config.image_size} pixels, padding {config.padding}"
+    if isinstance(config, IDRConfig):
+        return f"{describe(config)}, in a ball of radius {config.ball}"
     return f"{describe(config)}, {config.cloud_size:,} points, padding {config.padding}"

@@ -7,6 +7,8 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "indicator": ("isofield.systems.indicator", "IndicatorNet"),
     "onet": ("isofield.systems.onet", "ONet"),
     "convonet": ("isofield.systems.convonet", "ConvONet"),
+    "dvr": ("isofield.systems.dvr", "DVR"),
+    "idr": ("isofield.systems.idr", "IDR"),
     "nerf": ("isofield.systems.nerf", "NeRF"),
 }
 """name -> (module, class). The config of class X is the dataclass XConfig beside it."""
