@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from isofield.data.view_frame import ViewFrame, looking
-from isofield.data.visual_hull import Outline, hull_box
+from isofield.data.view_frame import ENOUGH, ViewFrame, looking
+from isofield.data.visual_hull import Outline, hull_box, projected
 from isofield.geometry import Box
 from isofield.geometry.camera import Camera
 from isofield.observation import Views
@@ -15,7 +15,9 @@ from isofield.observation import Views
 JUMP = 0.75
 """Difference of exposure, in stops, from the pictures taken nearby that is worth a word."""
 NEAR = 6
-"""Pictures taken nearby that one is compared with."""
+"""Pictures taken nearby that one is compared with, at most."""
+ALIKE = 30.0
+"""Degrees between two pictures that show the same sides of things, in the same light."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +63,15 @@ def corners_of(box: Box) -> Float[np.ndarray, "8 3"]:
 
 def seen(camera: Camera, points: Float[np.ndarray, "n 3"], shape: tuple[int, ...]) -> np.ndarray:
     """Which points fall into a picture."""
-    pixels, depth = camera.project(points)
+    pixels, depth = projected(camera, points)
     return (depth > 0) & (pixels >= 0).all(axis=1) & (pixels[:, 0] < shape[1]) & (pixels[:, 1] < shape[0])
 
 
 def exposure(views: Views) -> Float[np.ndarray, " v"]:
     """Brightness of each picture over the median of those from the nearest places, in stops.
 
-    Brightness is the mean of the linear colours, over the object where there are masks.
+    Brightness is the mean of the linear colours, over the object where there are masks. Zero where too few
+    pictures look the same way.
     """
     levels = []
     for i, image in enumerate(views.images):
@@ -76,10 +79,17 @@ def exposure(views: Views) -> Float[np.ndarray, " v"]:
         linear = (np.maximum(image, 0) ** 2.2).mean(axis=2)
         levels.append(float((linear * weight).sum() / max(float(weight.sum()), 1e-9)))
     stops = np.log2(np.maximum(levels, 1e-4))
-    places = np.stack([camera.centre for camera in views.cameras])
+    places, towards = (np.stack([getattr(c, name) for c in views.cameras]) for name in ("centre", "forward"))
     distance = np.linalg.norm(places[:, None] - places, axis=2)
-    nearest = np.argsort(distance, axis=1, kind="stable")[:, 1 : NEAR + 1]
-    return stops - np.median(stops[nearest], axis=1)
+    distance[towards @ towards.T < np.cos(np.radians(ALIKE))] = np.inf
+    np.fill_diagonal(distance, np.inf)
+    result = np.zeros(len(views))
+    for i, row in enumerate(distance):
+        nearest = np.argsort(row, kind="stable")[:NEAR]
+        nearest = nearest[np.isfinite(row[nearest])]
+        if len(nearest) > 1:  # two, since with one there is no telling which of them stands out
+            result[i] = stops[i] - np.median(stops[nearest])
+    return result
 
 
 def doubts(views: Views, frame: ViewFrame) -> list[str]:
@@ -117,5 +127,6 @@ def _fits(views: Views, cameras: Sequence[Camera], focus: Float[np.ndarray, "3"]
     """Whether some place lies within all masks."""
     half = float(np.median([np.linalg.norm(camera.centre - focus) for camera in cameras])) / 2
     masks = views.masks or []
-    outlines = [Outline.of(c, m) for c, m in zip(cameras, masks, strict=True) if m.max() > 0.5]
+    pairs = [(c, m) for c, m in zip(cameras, masks, strict=True) if m.max() > 0.5]
+    outlines = [Outline.of(*pair) for pair in pairs[:: 1 + len(pairs) // ENOUGH]]
     return hull_box(outlines, Box(focus - half, focus + half), (24,), len(outlines) // 10) is not None

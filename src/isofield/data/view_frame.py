@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isofield.data.shots import listed
-from isofield.data.visual_hull import Outline, hull_box, misses
+from isofield.data.visual_hull import Outline, fills, hull_box, hull_cells
 from isofield.geometry import Box, Similarity
 from isofield.geometry.camera import Camera
 from isofield.observation import Views
@@ -25,6 +25,10 @@ SNAP = 15.0
 """Degrees from an axis of the world within which that axis is up."""
 DISAGREE = 0.1
 """Share of the pictures whose masks may be wrong."""
+ENOUGH = 40
+"""Pictures from which a box is made; more than these change little."""
+AGREE = 0.8
+"""Share of an outline's size that the hull must have where masks and cameras agree."""
 DISTANCES = 4.0
 """How far away the scene of cameras that look one way is taken to be, in units of their spread."""
 
@@ -42,6 +46,8 @@ class ViewFrame:
     """What the box comes from: "masks", "points" or "cameras"."""
     said: Sequence[str]
     """Sentences: what the frame is, and what looks wrong."""
+    content: Box
+    """In the scene, within its cube: what the masks or points say about where the object is."""
 
     @property
     def world_from_scene(self) -> Similarity:
@@ -73,7 +79,8 @@ def frame_of(views: Views) -> ViewFrame:
         box = start
     said = [_words(looks, source), *said]
     scale = SIDE / float(box.extent.max())
-    return ViewFrame(Similarity(scale, rotation, -scale * box.centre), looks, up, source, said)
+    content = Box((box.low - box.centre) * scale, (box.high - box.centre) * scale)
+    return ViewFrame(Similarity(scale, rotation, -scale * box.centre), looks, up, source, said, content)
 
 
 def looking(cameras: Sequence[Camera]) -> tuple[str, Float[np.ndarray, "3"]]:
@@ -156,22 +163,22 @@ def _from_masks(views: Views, cameras: Sequence[Camera], start: Box) -> tuple[Bo
     masks = views.masks or []
     outlines = [Outline.of(camera, mask) for camera, mask in zip(cameras, masks, strict=True)]
     shown = [o for o, mask in zip(outlines, masks, strict=True) if mask.max() > 0.5]
+    shown = shown[:: 1 + len(shown) // ENOUGH]
     said = []
     if inverted(masks):
         said.append("the masks look inverted: white must be the object, but the borders are white")
-    exact = hull_box(shown, start) if len(shown) > 1 else None
-    some = max(1, int(DISAGREE * len(shown)))
-    loose = hull_box(shown, start, (24, 24), some) if len(shown) > 1 else None
-    if loose is None:
-        return None, [
-            *said,
-            "the masks and the cameras do not agree: no place is within the masks of all pictures",
-        ]
-    if exact is not None and float(np.prod(exact.extent)) > 0.2 * float(np.prod(loose.extent)):
+    if len(shown) < 2:
+        return None, said
+    exact = hull_box(shown, start)
+    if exact is not None and fills(shown, exact) > AGREE:
         return exact, said
-    centres = loose.cell_centres(32)
-    cell = float(loose.extent.max()) / 32
-    kept = centres[misses(shown, centres, cell, some) <= some]
+    some = max(1, int(DISAGREE * len(shown)))
+    loose = hull_box(shown, start, (24, 32), some, growths=0)
+    if loose is None or fills(shown, loose, some) < AGREE:
+        sentence = "the masks and the cameras do not agree: no place is within the masks of all pictures"
+        return None, [*said, sentence]
+    kept = hull_cells(shown, loose, 24, most=some)
+    cell = float(loose.extent.max()) / 24
     bad = [n for n, o in zip(views.names, outlines, strict=True) if o.judge(kept, cell)[1].mean() > 0.3]
     names = listed(bad) if bad else "several"
     return loose, [*said, f"the masks of some pictures disagree with the others, which decide: {names}"]

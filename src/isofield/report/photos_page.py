@@ -59,8 +59,8 @@ def write_photos_page(path: Path, page: PhotosPage) -> None:
         "figures": "".join(f"<div><b>{html.escape(v)}</b>{k}</div>" for k, v in figures.items()),
         "warnings": warnings(page.warnings),
         "table": table(page.rows),
-        "plans": plan(scene, held_out, (0, 2), "from above: x to the right, z down")
-        + plan(scene, held_out, (0, 1), "from the front: x to the right, y up"),
+        "plans": plan(scene, held_out, page.frame.content, (0, 2), "from above: x to the right, z down")
+        + plan(scene, held_out, page.frame.content, (0, 1), "from the front: x to the right, y up"),
         "shown": "every picture" if len(shown) == count else f"{len(shown)} of {count} pictures",
         "photos": "".join(_photo(page, int(i)) for i in shown),
         "next": html.escape(page.following),
@@ -87,7 +87,7 @@ def _photo(page: PhotosPage, i: int) -> str:
 
 
 def _box_lines(frame: ViewFrame, camera: Camera) -> str:
-    corners = corners_of(frame.box)
+    corners = corners_of(frame.content)
     parts = [_line(frame, camera, corners[a], corners[b], "box") for a, b in EDGES]
     middle = np.zeros(3)
     parts += [_line(frame, camera, middle, 0.3 * np.eye(3)[k], name) for k, name in enumerate("xyz")]

@@ -4,18 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from isofield.geometry import Box
 from isofield.geometry.camera import Camera
 
 TICK = 0.08
 """Length of the line along which a camera looks, in widths of the drawing."""
 
 
-def plan(cameras: Sequence[Camera], held_out: Sequence[bool], axes: tuple[int, int], words: str) -> str:
+def plan(
+    cameras: Sequence[Camera], held_out: Sequence[bool], box: Box, axes: tuple[int, int], words: str
+) -> str:
     """A figure: each camera a dot with the direction in which it looks, and the box of the scene.
 
     Args:
         cameras: In the frame of the scene.
         held_out: They have another colour.
+        box: Of what is looked at.
         axes: Of the scene: to the right, and down (z) or up (y).
         words: Below the figure.
     """
@@ -37,8 +41,12 @@ def plan(cameras: Sequence[Camera], held_out: Sequence[bool], axes: tuple[int, i
         f'<line class="{"xyz"[axis]}" x1="0" y1="0" x2="{x:.3g}" y2="{y:.3g}" {width}/>'
         for axis, x, y in ((across, 0.3, 0.0), (along, 0.0, 0.3 * sign))
     )
-    box = f'<rect class="box" x="-0.5" y="-0.5" width="1" height="1" {width}/>'
+    (low_x, low_y), (wide, high) = box.low[list(axes)], box.extent[list(axes)]
+    top = low_y if sign > 0 else -low_y - high
+    frame = (
+        f'<rect class="box" x="{low_x:.4g}" y="{top:.4g}" width="{wide:.4g}" height="{high:.4g}" {width}/>'
+    )
     return (
         f'<figure><svg viewBox="{-half:.4g} {-half:.4g} {2 * half:.4g} {2 * half:.4g}" role="img">'
-        f'{box}{lines}{"".join(dots)}</svg><figcaption class="dim">{words}</figcaption></figure>'
+        f'{frame}{lines}{"".join(dots)}</svg><figcaption class="dim">{words}</figcaption></figure>'
     )
