@@ -43,7 +43,7 @@ def turntable(
     focal = 0.5 * min(size) / np.tan(np.radians(field_of_view) / 2)
     radius = 0.5 * float(np.linalg.norm(box.extent))
     distance = radius / np.sin(np.radians(field_of_view) / 2)
-    turn = np.array(TURNS[up])
+    turn = np.array(TURNS[up], dtype=float)
     upright = Similarity(rotation=turn, translation=-turn @ box.centre)
     cameras = []
     for k in range(count):
