@@ -85,6 +85,11 @@ def test_what_is_wrong_is_noted(photos, tmp_path, capsys):
     assert capsys.readouterr().err.strip().endswith(".")
 
 
+def test_pictures_without_cameras_are_told(photos, capsys):
+    assert main(["check", str(photos / "images")]) == 2
+    assert "has 12 pictures but no cameras that we read" in capsys.readouterr().err
+
+
 def test_points_are_still_points(tmp_path, capsys):
     from isofield.data import write_points
     from isofield.observation import PointCloud

@@ -301,7 +301,10 @@ def test_too_few_pictures(tmp_path):
     (tmp_path / "images/r_0.png").unlink()
     assert "no picture with a camera; it takes two or more: missing are images/r_0" in error(tmp_path)
     assert "does not exist" in error(tmp_path / "nowhere")
-    assert "no cameras that we read" in error(tmp_path / "images")
+    (tmp_path / "empty").mkdir()
+    assert "empty has no cameras that we read" in error(tmp_path / "empty")
+    picture(tmp_path / "images/r_7.png")
+    assert "images has 1 pictures but no cameras that we read" in error(tmp_path / "images")
 
 
 def test_truncated_pictures(tmp_path):

@@ -33,13 +33,13 @@ def run(args: Check) -> int:
     from isofield.cli.check_folder import check_folder
     from isofield.cli.check_photos import check_photos
     from isofield.cli.findings import look, read
-    from isofield.data.photos import has_cameras
+    from isofield.data.photos import has_cameras, pictures_in
 
     if not args.path.exists():
         raise InputError(f"{args.path} does not exist.")
     seed = args.common.seed
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
-    if has_cameras(args.path):
+    if has_cameras(args.path) or pictures_in(args.path):
         return check_photos(args.path, args.report, console)
     if args.report is not None:
         raise InputError(f"--report is for photos with cameras, and {args.path} holds none.")

@@ -12,6 +12,7 @@ from isofield.data import llff, matrix_npz
 from isofield.data.colmap import colmap_models, read_colmap
 from isofield.data.colmap_files import is_model
 from isofield.data.develop import Developed, developed
+from isofield.data.pictures import ENDINGS
 from isofield.data.shots import Shots, listed
 from isofield.data.transforms import read_transforms, transforms_of
 from isofield.errors import InputError
@@ -64,9 +65,10 @@ def find_shots(path: str | os.PathLike[str]) -> Shots:
         raise InputError(f"{place} does not exist.")
     found = [(names, read) for names, read in _found(place) if names]
     if not found:
+        count = len(pictures_in(place))
         raise InputError(
-            f"{place} has no cameras that we read: a transforms.json, a COLMAP model in sparse/0,"
-            " a cameras.npz or a poses_bounds.npy."
+            f"{place} has {f'{count} pictures but ' if count else ''}no cameras that we read:"
+            " a transforms.json, a COLMAP model in sparse/0, a cameras.npz or a poses_bounds.npy."
         )
     names, read = found[0]
     shots = read(names)
@@ -81,6 +83,16 @@ def find_shots(path: str | os.PathLike[str]) -> Shots:
 def has_cameras(path: str | os.PathLike[str]) -> bool:
     """Whether a folder or file looks like photos with cameras; nothing is read yet."""
     return any(names for names, _ in _found(Path(path)))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The pictures of a folder that holds nothing else, or of its folder `images`."""
+    place = folder / "images" if (folder / "images").is_dir() else folder
+    if not place.is_dir():
+        return []
+    files = [path for path in sorted(place.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    pictures = [path for path in files if path.suffix.lower() in ENDINGS]
+    return pictures if len(pictures) == len(files) else []
 
 
 def _found(place: Path) -> list[tuple[list[Path], Callable[[list[Path]], Shots]]]:
