@@ -318,9 +318,11 @@ def test_masks_of_colmap(tmp_path, cameras):
 def test_other_cameras_are_told(tmp_path, cameras):
     pictures(tmp_path / "images")
     write_colmap(tmp_path / "sparse/0", views_of(cameras))
-    frames = [
-        {"file_path": f"images/{i:03d}.png", "transform_matrix": np.eye(4).tolist()} for i in range(COUNT)
-    ]
+    frames = []
+    for i in range(COUNT):
+        pose = np.eye(4)
+        pose[0, 3] = i
+        frames.append({"file_path": f"images/{i:03d}.png", "transform_matrix": pose.tolist()})
     (tmp_path / "transforms.json").write_text(json.dumps({"fl_x": 50, "frames": frames}))
     _, said = read_views(tmp_path)
     assert said[0].startswith("cameras: instant-ngp")

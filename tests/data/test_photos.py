@@ -284,6 +284,7 @@ def test_wrong_matrices(tmp_path, matrix, sentence):
         ({"fl_x": 0.0, "fl_y": 10.0}, "intrinsics are singular"),
         ({"fl_x": float("nan")}, "not finite"),
         ({"fl_x": "wide"}, "fl_x is no number"),
+        ({"w": "wide"}, "w is no number"),
         ({"camera_angle_x": None}, "how wide the camera sees"),
         ({"camera_model": "OPENCV_FISHEYE"}, "OPENCV_FISHEYE are not read"),
         ({"w": 40, "h": 50}, "other proportions"),
@@ -305,6 +306,14 @@ def test_too_few_pictures(tmp_path):
     assert "empty has no cameras that we read" in error(tmp_path / "empty")
     picture(tmp_path / "images/r_7.png")
     assert "images has 1 pictures but no cameras that we read" in error(tmp_path / "images")
+
+
+def test_cameras_at_one_place(tmp_path):
+    found = blender(tmp_path)
+    for frame in found["frames"]:
+        frame["transform_matrix"] = found["frames"][1]["transform_matrix"]
+    write(tmp_path, found)
+    assert "all cameras stand at the same place" in error(tmp_path)
 
 
 def test_truncated_pictures(tmp_path):

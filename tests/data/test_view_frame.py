@@ -193,6 +193,14 @@ def test_cameras_that_look_outward_or_one_way():
     assert "a guess" in frame.said[0]
 
 
+def test_pictures_of_different_things_are_told(ball):
+    _, views = ball
+    assert not any("overlap" in sentence for sentence in frame_of(views).said)
+    apart = [c.moved(Similarity(translation=np.array([40.0 * i, 0, 0]))) for i, c in enumerate(views.cameras)]
+    said = frame_of(replace(views, cameras=apart, masks=None)).said
+    assert any("the pictures overlap little: " in sentence for sentence in said)
+
+
 def test_up_of_cameras_on_a_roll():
     cameras = ring()
     rolled = []

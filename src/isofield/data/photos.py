@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from isofield.data import llff, matrix_npz
 from isofield.data.colmap import colmap_models, read_colmap
 from isofield.data.colmap_files import is_model
@@ -35,12 +37,7 @@ def read_views(path: str | os.PathLike[str], longest: int | None = None) -> tupl
     """
     shots = find_shots(path)
     said = [*about(shots), *shots.said]
-    if len(shots.shots) < 2:
-        count = len(shots.shots)
-        raise InputError(
-            f"{path} has {('no picture', 'one picture')[count]} with a camera; it takes two or more"
-            f"{': missing are ' + listed(shots.missing) if shots.missing else ''}."
-        )
+    _demand_two_places(path, shots)
     made = [developed(shot, longest) for shot in shots.shots]
     views = _views(shots, made)
     if views.masks is not None:
@@ -52,6 +49,26 @@ def read_views(path: str | os.PathLike[str], longest: int | None = None) -> tupl
                 f"{len(dark)} pictures have an all-black mask: {listed([views.names[i] for i in dark])}"
             )
     return views, said
+
+
+def _demand_two_places(path: str | os.PathLike[str], shots: Shots) -> None:
+    """Depth is seen from two places or more.
+
+    Raises:
+        InputError: There are fewer.
+    """
+    count = len(shots.shots)
+    if count < 2:
+        gone = f": missing are {listed(shots.missing)}" if shots.missing else ""
+        number = ("no picture", "one picture")[count]
+        raise InputError(f"{path} has {number} with a camera; it takes two or more{gone}.")
+    poses = [shot.camera_from_world for shot in shots.shots]
+    centres = np.stack([-pose[:, :3].T @ pose[:, 3] for pose in poses])
+    if np.ptp(centres, axis=0).max() <= 1e-9 * np.abs(centres).max():
+        raise InputError(
+            f"{path}: all cameras stand at the same place, from which nothing can be seen in depth;"
+            " take pictures from different places."
+        )
 
 
 def find_shots(path: str | os.PathLike[str]) -> Shots:
@@ -126,8 +143,6 @@ def about(shots: Shots) -> list[str]:
 
 
 def _views(shots: Shots, made: list[Developed]) -> Views:
-    import numpy as np
-
     masks = depths = held_out = None
     if any(one.mask is not None for one in made):
         masks = [np.ones(one.image.shape[:2], np.float32) if one.mask is None else one.mask for one in made]

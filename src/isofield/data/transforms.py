@@ -126,15 +126,13 @@ def _lens(where: str, words: Mapping[str, Any], image: Path) -> Lens:
     model = str(words.get("camera_model", "OPENCV"))
     if model not in MODELS or words.get("is_fisheye"):
         raise InputError(f"{where}: cameras of the model {model} are not read; undistort the pictures first.")
-    width, height = (
-        int(words.get(name) or size) for name, size in zip("wh", picture_size(image), strict=True)
-    )
     number = lambda name, otherwise: _number(where, words, name, otherwise)  # noqa: E731
+    width, height = (round(number(name, n)) for name, n in zip("wh", picture_size(image), strict=True))
     across, down = number("camera_angle_x", 0.0), number("camera_angle_y", 0.0)
+    if words.get("fl_x") is None and not across:
+        raise InputError(f"{where}: neither camera_angle_x nor fl_x says how wide the camera sees.")
     fx = number("fl_x", 0.5 * width / np.tan(0.5 * across) if across else 0.0)
     fy = number("fl_y", fx if "fl_x" in words or not down else 0.5 * height / np.tan(0.5 * down))
-    if not fx and not across:
-        raise InputError(f"{where}: neither camera_angle_x nor fl_x says how wide the camera sees.")
     bent = {name: number(name, 0.0) for name in ("k1", "k2", "k3", "p1", "p2")}
     lens = Lens(width, height, fx, fy, number("cx", width / 2), number("cy", height / 2), **bent)
     return sound_lens(where, lens)
@@ -146,6 +144,8 @@ def _number(where: str, words: Mapping[str, Any], name: str, otherwise: float) -
         return float(otherwise)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InputError(f"{where}: {name} is no number.")
+    if not np.isfinite(value):
+        raise InputError(f"{where}: {name} is not finite.")
     return float(value)
 
 

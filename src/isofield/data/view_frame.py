@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isofield.data.shots import listed
-from isofield.data.visual_hull import Outline, fills, hull_box, hull_cells
+from isofield.data.visual_hull import Outline, fills, hull_box, hull_cells, projected
 from isofield.geometry import Box, Similarity
 from isofield.geometry.camera import Camera
 from isofield.observation import Views
@@ -77,7 +77,7 @@ def frame_of(views: Views) -> ViewFrame:
         source = "points" if box is not None else source
     if box is None:
         box = start
-    said = [_words(looks, source), *said]
+    said = [_words(looks, source), *said, *_overlap(views, focus, looks)]
     scale = SIDE / float(box.extent.max())
     content = Box((box.low - box.centre) * scale, (box.high - box.centre) * scale)
     return ViewFrame(Similarity(scale, rotation, -scale * box.centre), looks, up, source, said, content)
@@ -156,6 +156,18 @@ def seen_box(views: Views, cameras: Sequence[Camera], focus: Float[np.ndarray, "
         widths = [e / (2 * c.pixel_from_camera[0, 0]) for e, c in zip(edges, cameras, strict=True)]
         half = float(np.median(np.maximum(depths, 0.25 * away) * widths))
     return Box(focus - half, focus + half)
+
+
+def _overlap(views: Views, focus: Float[np.ndarray, "3"], looks: str) -> list[str]:
+    """A sentence where few pictures show what the others do."""
+    count = 0
+    for camera, image in zip(views.cameras, views.images, strict=True):
+        pixels, depth = projected(camera, focus[None])
+        inside = (pixels[0] >= 0).all() and (pixels[0] <= image.shape[1::-1]).all()
+        count += bool(depth[0] > 0 and inside)
+    if looks == "outward" or count > 0.5 * len(views):
+        return []
+    return [f"the pictures overlap little: {count} of {len(views)} show the middle of the scene"]
 
 
 def _from_masks(views: Views, cameras: Sequence[Camera], start: Box) -> tuple[Box | None, list[str]]:
