@@ -222,6 +222,30 @@ def test_straightened_pictures_show_points_where_the_camera_says(tmp_path, bent,
         assert number == 0 or np.abs(moved - want).max() > 0.2  # the test can tell
 
 
+def naive_bilinear(image, x, y):
+    """At one place, pixel middles at +0.5, the border carried on."""
+    height, width = image.shape[:2]
+    column, row = int(np.floor(x - 0.5)), int(np.floor(y - 0.5))
+    u, v = x - 0.5 - column, y - 0.5 - row
+    at = lambda i, j: image[np.clip(i, 0, height - 1), np.clip(j, 0, width - 1)].astype(float)  # noqa: E731
+    upper = at(row, column) * (1 - u) + at(row, column + 1) * u
+    return upper * (1 - v) + (at(row + 1, column) * (1 - u) + at(row + 1, column + 1) * u) * v
+
+
+def test_straightened_pixels_are_looked_up_bilinearly(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    lens = Lens(32, 24, 22.0, 23.0, 15.0, 12.5, k1=-0.06, p1=0.003)  # pulls inwards: nothing is cut off
+    made = developed(Shot(tmp_path / "a.png", lens, np.eye(3, 4)))
+    left, top = lens.cx - made.camera.pixel_from_camera[0, 2], lens.cy - made.camera.pixel_from_camera[1, 2]
+    for row, column in [(3, 4), (10, 20), (15, 7), (0, 0)]:
+        towards = lens.distorted(
+            np.array([[(column + left + 0.5 - 15) / 22, (row + top + 0.5 - 12.5) / 23]])
+        )[0]
+        want = naive_bilinear(image, 22 * towards[0] + 15, 23 * towards[1] + 12.5) / 255
+        assert made.image[row, column] == pytest.approx(want, abs=1e-4)
+
+
 def test_places_beyond_the_picture_are_cut_off(tmp_path):
     Image.new("RGB", (160, 120), (255, 255, 255)).save(tmp_path / "a.png")
     lens = Lens(160, 120, 110.0, 115.0, 83.0, 58.0, k1=0.1)

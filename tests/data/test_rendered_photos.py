@@ -99,3 +99,10 @@ def test_written_views_are_read_back(views, tmp_path):
         seen = back.masks[i] > 0
         assert back.images[i][seen] == pytest.approx(views.images[i][seen], abs=0.5 / 255 + 1e-5)
         assert back.depths[i] == pytest.approx(views.depths[i], abs=1e-3)
+
+
+def test_pictures_of_one_name_are_kept_apart(views, tmp_path):
+    write_transforms(tmp_path, replace(views, names=["a.png", "a.jpg"] * 5))
+    back, _ = read_views(tmp_path)
+    assert list(back.names[:2]) == ["0000_a.png", "0001_a.png"]
+    assert back.images[1] == pytest.approx(views.images[1] * (back.masks[1] > 0)[..., None], abs=0.01)

@@ -44,7 +44,7 @@ def write_transforms(folder: Path, views: Views) -> Path:
 
 
 def _frame(folder: Path, views: Views, i: int, unit: float | None) -> dict[str, Any]:
-    image, name = views.images[i], f"{Path(views.names[i]).stem}.png"
+    image, name = views.images[i], file_names(views)[i]
     frame: dict[str, Any] = {"file_path": f"images/{name}", **_intrinsics(views.cameras[i], image.shape)}
     pixels = image if views.masks is None else np.concatenate([image, views.masks[i][..., None]], axis=2)
     _write(folder / "images" / name, np.round(pixels * 255).astype(np.uint8))
@@ -54,6 +54,14 @@ def _frame(folder: Path, views: Views, i: int, unit: float | None) -> dict[str, 
     if views.held_out is not None:
         frame["split"] = "test" if views.held_out[i] else "train"
     return frame | {"transform_matrix": opengl_pose(views.cameras[i]).tolist()}
+
+
+def file_names(views: Views) -> list[str]:
+    """One per picture, with its number where two have the same name, as those of two folders may."""
+    stems = [Path(name).stem for name in views.names]
+    if len(set(stems)) < len(stems):
+        stems = [f"{i:04d}_{stem}" for i, stem in enumerate(stems)]
+    return [f"{stem}.png" for stem in stems]
 
 
 def _intrinsics(camera: Camera, shape: tuple[int, ...]) -> dict[str, float]:
