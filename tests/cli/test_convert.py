@@ -109,3 +109,25 @@ def test_bad_files(tmp_path, capsys):
     error = capsys.readouterr().err
     assert "bad.pt is not a complete PyTorch checkpoint" in error
     assert "other.pt: this is no Convolutional Occupancy Network" in error
+
+
+def test_a_nerf_is_converted_and_waits_for_no_observation(tmp_path, capsys):
+    from isofield.official.nerf import official_from_nerf
+    from isofield.systems.nerf import NeRF, NeRFConfig
+
+    config = NeRFConfig(depth=2, width=8, skips=(), octaves=2, near=2.0, far=6.0, box=1.25, up="z")
+    networks = official_from_nerf(NeRF(config))
+    names = {"coarse": "network_fn_state_dict", "fine": "network_fine_state_dict"}
+    file = tmp_path / "200000.tar"
+    torch.save({names[part]: state for part, state in networks.items()}, file)
+    assert main(["convert", str(file), "--json"]) == 0
+    assert "64 + 128 samples from 2.0 to 6.0, on white" in json.loads(capsys.readouterr().out)["warnings"][0]
+    converted = load_system(file.with_suffix(".safetensors"))
+    assert converted.config == config
+    assert converted.wants is None
+    assert all(
+        converted.coarse.state_dict()[k].numel() == t.numel()
+        for k, t in NeRF(config).coarse.state_dict().items()
+    )
+    assert main(["convert", str(file), "--planes", "xz", "--quiet"]) == 2
+    assert "leave out --config, --planes and --crops" in capsys.readouterr().err
