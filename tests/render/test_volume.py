@@ -119,6 +119,14 @@ class TestPruned:
         assert not full[distance > 0.3 + 2.5 * 3**0.5 / 16].any()
         assert 0 < self.occupancy.share < 0.5
 
+    def test_the_tight_box_holds_the_ball_and_little_more(self):
+        tight = self.occupancy.tight
+        assert (tight.low <= -0.3).all()
+        assert (tight.high >= 0.3).all()
+        assert (tight.extent <= 0.6 + 4 / 16).all()
+        nothing = Occupancy(torch.zeros_like(self.occupancy.full), *self._rest())
+        assert nothing.tight is self.occupancy.box
+
     def test_outside_the_box_there_is_nothing(self):
         whole = Occupancy.of(lambda p: torch.ones(len(p)), Box.cube(1.0), cells=4)
         places = torch.tensor([[0.49, 0, 0], [0.51, 0, 0], [-0.51, 0, 0], [0, 0, 9.0]])

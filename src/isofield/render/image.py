@@ -80,10 +80,10 @@ class Painter:
 
     @property
     def box(self) -> Box:
-        """Of the subject, in the world's orientation only where the scene isn't turned."""
+        """Around what there is to see, in the frame of the mesh or scene."""
         if isinstance(self.subject, Mesh):
             return Box.around(self.subject.vertices)
-        return self.subject.box
+        return self.subject.box if self.subject.radiance is None else self.occupancy.tight
 
     @torch.no_grad()
     def picture(

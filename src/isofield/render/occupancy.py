@@ -75,6 +75,16 @@ class Occupancy:
         return self.full.view(-1)[flat] & within
 
     @property
+    def tight(self) -> Box:
+        """Around the full cells; the whole box if none is."""
+        found = self.full.nonzero()
+        if not len(found):
+            return self.box
+        low, high = found.amin(0), found.amax(0) + 1
+        ends = [(self.low + self.cell * end).double().numpy() for end in (low, high)]
+        return Box(*ends)
+
+    @property
     def share(self) -> float:
         """Of the cells that are full."""
         return float(self.full.float().mean())
