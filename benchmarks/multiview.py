@@ -95,7 +95,9 @@ def learned(views: Views, method: str, args: argparse.Namespace) -> tuple[Mesh, 
     system.fit(views, unit, told)
     seconds = time.monotonic() - began
     scene = system.scene(unit)
-    mesh = extract_mesh(scene.inside, scene.box, resolution=args.resolution, colour=scene.colour, keep="largest")
+    mesh = extract_mesh(
+        scene.inside, scene.box, resolution=args.resolution, colour=scene.colour, keep="largest"
+    )
     told_too = {"seconds": seconds, "config": asdict(system.config), "losses": seen}
     if method == "noisy":
         told_too["cameras_degrees"] = angles(system, views, unit, args)
@@ -110,7 +112,8 @@ def idr(views: Views, method: str, args: argparse.Namespace) -> torch.nn.Module:
         width=args.width, layers=args.layers, skip=args.layers // 2, light_layers=2, features=32,
         octaves=args.octaves, samples=32, on_object=0.5, rays=args.rays, rate=args.rate, steps=args.steps,
         cameras=count if method == "noisy" else 0, camera_rate=args.camera_rate,
-        shift_rate=args.shift_rate, milestones=(0.5, 0.65, 0.8, 0.9) if method == "noisy" else (0.5, 0.75), seed=args.seed,
+        shift_rate=args.shift_rate, 
+        milestones=(0.5, 0.65, 0.8, 0.9) if method == "noisy" else (0.5, 0.75), seed=args.seed,
     )  # fmt: skip
     return IDR(config)
 
@@ -131,9 +134,7 @@ def angles(system: torch.nn.Module, views: Views, unit: object, args: argparse.N
     used = [k for k in range(len(views)) if not (views.held_out or [False] * len(views))[k]]
     scene = np.asarray(unit.rotation)
     corrected = system.poses.rotations().detach().double().numpy()
-    found = [
-        corrected[n] @ scene @ views.cameras[k].camera_from_world[:, :3].T for n, k in enumerate(used)
-    ]
+    found = [corrected[n] @ scene @ views.cameras[k].camera_from_world[:, :3].T for n, k in enumerate(used)]
     true = [scene @ args.true.cameras[k].camera_from_world[:, :3].T for k in used]
     return compared(found, true)
 

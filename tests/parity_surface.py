@@ -85,9 +85,7 @@ def idr_gradients(system: Any) -> dict[str, Tensor]:
 
 def idr_directions(uv: Tensor, pose: Tensor, intrinsics: Tensor) -> Tensor:
     """Unit directions of the original's rays: skewed pinholes, no half pixel."""
-    fx, fy, cx, cy, skew = (
-        intrinsics[:, i, j, None] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2), (0, 1))
-    )
+    fx, fy, cx, cy, skew = (intrinsics[:, i, j, None] for i, j in ((0, 0), (1, 1), (0, 2), (1, 2), (0, 1)))
     y = (uv[..., 1] - cy) / fy
     x = (uv[..., 0] - cx - skew * y) / fx
     seen = torch.stack([x, y, torch.ones_like(x)], -1)
@@ -207,7 +205,9 @@ def idr_tolerance(meta: dict[str, Any], data: Mapping[str, np.ndarray]) -> Mappi
 def dvr_tolerance(meta: dict[str, Any], data: Mapping[str, np.ndarray]) -> Mapping[str, float]:
     """What the golden says in words, its gradients' relative part left out; losses as what they sum."""
     exact = dict.fromkeys(("out_mask_pred", "out_mask_first_occupied", "out_stable"), 0.5)
-    places = dict.fromkeys(("out_points_world", "out_depth", "out_rgb", "out_loss_points", "out_loss_rgb"), 5e-4)
+    places = dict.fromkeys(
+        ("out_points_world", "out_depth", "out_rgb", "out_loss_points", "out_loss_rgb"), 5e-4
+    )
     steep = {k: 1e-3 * float(np.abs(v).max()) for k, v in data.items() if k.startswith("out_grad_")}
     return {"atol": 1e-4, "rtol": 0.0} | exact | places | steep
 

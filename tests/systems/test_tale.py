@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from isofield.batch import OccupancyBatch
-from isofield.data.ray_source import RayBatch
 from isofield.data.pixels import PixelBatch
+from isofield.data.ray_source import RayBatch
 from isofield.data.solved import SolvedSample
 from isofield.data.solved_source import collate
 from isofield.extract import extract_mesh

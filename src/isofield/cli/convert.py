@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Convert:
-    """Convert an official checkpoint of (Convolutional) Occupancy Networks, DVR, IDR or NeRF to a weights file.
+    """Convert an official checkpoint of ConvONet, DVR, IDR, NeRF or Occupancy Networks to a weights file.
 
     Tensors are read without executing anything in the file, and every one must fit: the
     network that comes out computes what the original computes.
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Official `.pt` file; of IDR a `.pth`; of NeRF a `.tar`, `.ckpt` or, with that of the fine network beside it, `.npy`."""
+    """Official `.pt` file; IDR: `.pth`; NeRF: `.tar`, `.ckpt` or, the fine network's beside it, `.npy`."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Weights to write; NAME.safetensors beside the checkpoint if left out."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None

@@ -37,7 +37,9 @@ class PosedSource(PhotoSource):
         """The rank's share of the step's batch; raises InputError for a damaged or missing file."""
         mine = [self._drawn(step * self.size + index) for index in share(self.size, rank, world)]
         names = ("origins", "directions", "colours", "mask", "images")
-        return PixelBatch(**{name: torch.cat([getattr(one, name) for one in mine]) for name in names}, step=step)
+        return PixelBatch(
+            **{name: torch.cat([getattr(one, name) for one in mine]) for name in names}, step=step
+        )
 
     def _drawn(self, number: int) -> PixelBatch:
         """One object's pixels, counted over all steps."""

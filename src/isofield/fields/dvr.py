@@ -36,20 +36,27 @@ class CodedMlp(nn.Module):
         self.blocks = nn.ModuleList(ResnetBlock(width) for _ in range(blocks))
         self.out = nn.Linear(width, out)
 
-    def forward(self, points: Float[Tensor, "b n 3"], condition: Code | None = None) -> Float[Tensor, "b n o"]:
+    def forward(
+        self, points: Float[Tensor, "b n 3"], condition: Code | None = None
+    ) -> Float[Tensor, "b n o"]:
         x = self.lift(points)
         for number, block in enumerate(self.blocks):
             x = block(x + self.known[number](condition.at(points)) if condition else x)
         return self.out(relu(x))
 
-    def rows(self, code: Float[Tensor, " c"] | None) -> Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n o"]]:
+    def rows(
+        self, code: Float[Tensor, " c"] | None
+    ) -> Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n o"]]:
         """The network under one code as a function of rows, with all its gradients."""
         condition = None if code is None else Code(code[None])
         return lambda points: self(points[None], condition)[0]
 
     @torch.no_grad()
     def steps(self, code: Float[Tensor, " c"] | None) -> tuple[Step, ...]:
-        """What is left of the network, up to its last layer, once the code is known: biases that meet are added."""
+        """What is left of the network, up to its last layer, once the code is known.
+
+        Biases that meet are added.
+        """
         blocks: list[ResnetBlock] = list(self.blocks)  # type: ignore[arg-type]
         added = [0.0 if code is None else layer(code) for layer in self.known] or [0.0] * len(blocks)
         steps: list[Step] = [_affine(self.lift, added[0])]
@@ -58,13 +65,13 @@ class CodedMlp(nn.Module):
         return (*steps, RELU)
 
     def bind(self, code: Float[Tensor, " c"] | None) -> BoundMlp:
-        """points -> logits of the occupancy, fast; the weights are those of this moment."""
+        """The map from points to logits of the occupancy, fast; the weights are those of this moment."""
         return BoundMlp([*self.steps(code), _part(self.out, 0, 1)])
 
     def bind_colour(
         self, code: Float[Tensor, " c"] | None
     ) -> Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]]:
-        """points -> RGB in [0, 1]."""
+        """The map from points to RGB in [0, 1]."""
         steps = [*self.steps(code), _part(self.out, 1, 4)]
 
         def colour(points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
@@ -79,6 +86,4 @@ def _affine(layer: nn.Linear, added: Tensor | float = 0.0) -> Affine:
 
 
 def _part(layer: nn.Linear, first: int, last: int) -> Affine:
-    return Affine(
-        layer.weight.detach()[first:last].T.contiguous(), layer.bias.detach()[first:last].clone()
-    )
+    return Affine(layer.weight.detach()[first:last].T.contiguous(), layer.bias.detach()[first:last].clone())

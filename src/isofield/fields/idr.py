@@ -1,17 +1,18 @@
 """A signed distance with features, and the light that leaves its zero set (IDR, arXiv:2003.09852).
 
-    (f(x), z(x)) = MLP(gamma(x))            softplus of beta 100, the input again in the middle
-    L(x, n, v)   = MLP(x, gamma(v), n, z)   n = grad f, v = direction towards the camera
+(f(x), z(x)) = MLP(gamma(x))            softplus of beta 100, the input again in the middle
+L(x, n, v)   = MLP(x, gamma(v), n, z)   n = grad f, v = direction towards the camera
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 from math import pi, sqrt
 from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import relu, softplus
+from torch.nn.functional import linear, relu, softplus
 
 from isofield.ops.weight_norm import NormedLinear
 
@@ -83,8 +84,9 @@ class DistanceField(nn.Module):
 
     @torch.no_grad()
     def bind(self) -> Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]:
-        """points -> distance: norms of the weights are taken once; the points keep their gradient."""
-        layers = [(layer.weight, layer.bias.clone()) for layer in self.layers]  # type: ignore[operator,union-attr]
+        """The map from points to distances; norms of weights are taken once, points keep their gradient."""
+        own: list[NormedLinear] = list(self.layers)  # type: ignore[arg-type]
+        layers = [(layer.weight, layer.bias.clone()) for layer in own]
         weight, bias = self.out.weight[:1], self.out.bias[:1].clone()
 
         def chunk(points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
@@ -92,8 +94,8 @@ class DistanceField(nn.Module):
             for number, (matrix, offset) in enumerate(layers):
                 if number and number == self.skip:
                     x = torch.cat([x, given], -1) / sqrt(2)
-                x = softplus(torch.nn.functional.linear(x, matrix, offset), beta=BETA)
-            return torch.nn.functional.linear(x, weight, bias)[:, 0]
+                x = softplus(linear(x, matrix, offset), beta=BETA)
+            return linear(x, weight, bias)[:, 0]
 
         return lambda points: torch.cat([chunk(part) for part in points.to(weight).split(CHUNK)])
 
@@ -112,12 +114,14 @@ class LightField(nn.Module):
         mode: What it sees: everything, or all but the direction or the normal.
     """
 
-    def __init__(self, features: int, width: int, layers: int = 4, octaves: int = 4, mode: Mode = "idr") -> None:
+    def __init__(
+        self, features: int, width: int, layers: int = 4, octaves: int = 4, mode: Mode = "idr"
+    ) -> None:
         super().__init__()
         self.octaves, self.mode = octaves, mode
         seen = 3 + features + (mode != "no_view_dir") * (3 + 6 * octaves) + (mode != "no_normal") * 3
         sizes = [seen, *(width for _ in range(layers)), 3]
-        self.layers = nn.ModuleList(NormedLinear(i, o) for i, o in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(NormedLinear(i, o) for i, o in pairwise(sizes))
 
     def forward(
         self,

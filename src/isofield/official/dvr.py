@@ -60,7 +60,9 @@ def infer_config(state: Mapping[str, Tensor]) -> DVRConfig:
     if not is_dvr(state):
         raise InputError("this is no DVR: it has no decoder.blocks.0, or an encoder that is no ResNet-18")
     if len(state["decoder.fc_out.weight"]) != 4:
-        raise InputError("this DVR knows occupancy alone, as the variants trained on depths; colour is needed here")
+        raise InputError(
+            "this DVR knows occupancy alone, as the variants trained on depths; colour is needed here"
+        )
     known = state.get("decoder.fc_c.0.weight")
     stem = state.get("encoder.features.conv1.weight")
     numbers = {key.split(".")[2] for key in state if key.startswith("decoder.blocks.")}
@@ -92,7 +94,7 @@ def config_from_official(content: Mapping[str, Any]) -> DVRConfig:
         "occupied": "lambda_occupied",
         "smooth": "lambda_normal",
     }
-    known = {ours: float(training[theirs]) for ours, theirs in weights.items() if theirs in training}
+    known: dict[str, Any] = {ours: float(training[theirs]) for ours, theirs in weights.items() if theirs in training}
     return DVRConfig(
         sees="views" if encoder is None else "image",
         code_size=0 if encoder is None else model.get("c_dim", 256),

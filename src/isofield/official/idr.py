@@ -1,6 +1,6 @@
 """Official IDR weights <-> ours.
 
-Read from lioryariv/idr: `ModelParameters/*.pth` is {"epoch", "model_state_dict"}, and layers are weight-normed,
+Read from lioryariv/idr: `ModelParameters/*.pth` is {"epoch", "model_state_dict"}. Layers are weight-normed,
 under the names of old PyTorch (`weight_g`, `weight_v`) or of new (`parametrizations.weight.original0`, `1`).
 """
 
@@ -33,13 +33,17 @@ def idr_from_official(state: Mapping[str, Tensor], config: IDRConfig) -> IDR:
     expected, found = system.state_dict(), _renamed(state)
     for key in expected:
         if key not in found:
-            raise InputError(f"there is no {_official(key, config.layers)!r}: file and config don't belong together")
+            raise InputError(
+                f"there is no {_official(key, config.layers)!r}: file and config don't belong together"
+            )
     for key, tensor in found.items():
         if key not in expected:
             raise InputError(f"key {_official(key, config.layers)!r} is not part of this network")
         if tensor.shape != expected[key].shape:
             sizes = tuple(tensor.shape), tuple(expected[key].shape)
-            raise InputError(f"key {_official(key, config.layers)!r} has shape {sizes[0]}; the config asks for {sizes[1]}")
+            raise InputError(
+                f"key {_official(key, config.layers)!r} has shape {sizes[0]}; the config asks for {sizes[1]}"
+            )
     system.load_state_dict(found)
     return system.eval()
 
@@ -63,7 +67,9 @@ def infer_config(state: Mapping[str, Tensor]) -> IDRConfig:
     }
     distance, light = biases["implicit_network"], biases["rendering_network"]
     if len(distance) < 2 or len(light) < 2:
-        raise InputError("this is no IDR: it lacks implicit_network.lin0, rendering_network.lin0 or what follows")
+        raise InputError(
+            "this is no IDR: it lacks implicit_network.lin0, rendering_network.lin0 or what follows"
+        )
     seen = named["implicit_network.lin0.weight_v"].shape[1]
     width, features = len(distance[0]), len(distance[-1]) - 1
     skip = next((k + 1 for k, bias in enumerate(distance[:-1]) if len(bias) == width - seen), 0)

@@ -11,6 +11,7 @@ on the number of steps. It reaches whatever `inside` depends on, and the rays th
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -84,7 +85,7 @@ def march(inside: Function, rays: Rays, steps: int) -> tuple[Bracket, Bool[Tenso
     live, before = live[before <= 0], before[before <= 0]
     found = []
     shares = torch.linspace(0, 1, steps, dtype=rays.near.dtype, device=rays.near.device)
-    for last, share in zip(shares[:-1], shares[1:], strict=True):
+    for last, share in pairwise(shares):
         if not len(live):
             break
         here = rays[live]

@@ -16,7 +16,7 @@ Without pictures to tell objects apart, f has no code and learns one object from
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, normalize
 
+from isofield.data.occupancy import OccupancySource
 from isofield.data.pixels import PixelBatch, Pixels, PixelSource
 from isofield.data.posed import PosedSource
 from isofield.data.seen_source import window
@@ -99,9 +100,13 @@ class DVRConfig:
 
     def __post_init__(self) -> None:
         if (self.sees == "image") != (self.code_size > 0):
-            raise InputError("a network that sees an image has a code_size above 0, one of many views has none")
+            raise InputError(
+                "a network that sees an image has a code_size above 0, one of many views has none"
+            )
         if len(self.march) != len(self.march_at) + 1:
-            raise InputError("march has one number more than march_at: the samples before the first of its steps")
+            raise InputError(
+                "march has one number more than march_at: the samples before the first of its steps"
+            )
 
 
 class DVR(System):
@@ -197,7 +202,7 @@ class DVR(System):
         return ((here - there).square().sum(-1) + 1e-12).sqrt().sum()
 
     @classmethod
-    def batches(cls, config: DVRConfig, data: Path, seed: int, size: int) -> PosedSource | PixelSource:
+    def batches(cls, config: DVRConfig, data: Path, seed: int, size: int) -> OccupancySource | PixelSource:
         """Pictures and pixels of a data set, or of a folder of photos of one object.
 
         Raises:
@@ -221,7 +226,7 @@ class DVR(System):
         """A picture, or many views of one object."""
         return Photo if self.config.sees == "image" else Views
 
-    def reconstruct(self, observation: Photo | Views) -> Scene:
+    def reconstruct(self, observation: Any) -> Scene:
         """The object in the picture, in the unit box; or what the views show, learned from the start.
 
         Raises:
@@ -232,14 +237,15 @@ class DVR(System):
         if isinstance(observation, Views):
             unit = self.frame(observation)
             self.fit(observation, unit)
-            return self.scene(None, unit)
+            return self.scene(unit)
         size = self.config.image_size
         image = torch.from_numpy(window(observation.image, np.zeros(2), 1.0, size)).to(self.field.out.weight)
-        training = self.training
+        training, encoder = self.training, self.encoder
+        assert encoder is not None
         try:
+            self.eval()
             with torch.no_grad():
-                assert self.encoder is not None
-                return self.scene(self.eval().encoder(image[None]).vector[0])
+                return self.scene(code=encoder(image[None]).vector[0])
         finally:
             self.train(training)
 
@@ -256,8 +262,8 @@ class DVR(System):
         c = self.config
         fit(self, self._source(c, views, unit, c.seed), Fit(c.steps, c.rate), told=told)
 
-    def scene(self, code: Float[Tensor, " c"] | None, unit: Similarity | None = None) -> Scene:
-        """The shape of a code, in the unit box or where `unit` (unit from world) says."""
+    def scene(self, unit: Similarity | None = None, code: Float[Tensor, " c"] | None = None) -> Scene:
+        """The one object, or that of a code, in the unit box or where `unit` (unit from world) says."""
         inverse = Similarity() if unit is None else unit.inverse()
         return Scene(self.box, inverse, inside=self.field.bind(code), colour=self.field.bind_colour(code))
 
@@ -271,7 +277,7 @@ def rays_within(origins: Float[Tensor, "r 3"], directions: Float[Tensor, "r 3"],
 def differences(
     shown: Float[Tensor, "m 3"], colours: Float[Tensor, "r 3"], seen: Bool[Tensor, " r"]
 ) -> Float[Tensor, ""]:
-    """Sum of how far the steps to the right and down differ, in squares of four pixels; unseen ones are black."""
+    """Sum of how far the steps to the right and down differ, in squares of four; unseen pixels are black."""
     ours = torch.zeros_like(colours).index_put((seen.nonzero()[:, 0],), shown)
     theirs = colours * seen[:, None]
     off = (ours - theirs).view(-1, 2, 2, 3)

@@ -10,6 +10,7 @@ masks teach shape, light and, where `cameras` says so, the cameras themselves:
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -127,7 +128,9 @@ class IDR(System):
         shown = self.shade(rays[seen], traced.t[seen])
         beside = ~seen
         distance = self.distance(rays[beside].at(traced.t[beside]))[:, 0]
-        outline = binary_cross_entropy_with_logits(-alpha * distance, mask[beside].to(distance), reduction="sum")
+        outline = binary_cross_entropy_with_logits(
+            -alpha * distance, mask[beside].to(distance), reduction="sum"
+        )
         places = torch.cat([cube, rays.at(traced.t).detach()])
         slope = self.distance.gradient(places)[1].norm(dim=-1)
         return {
@@ -157,12 +160,14 @@ class IDR(System):
         """Pictures of one scene, with masks."""
         return Views
 
-    def reconstruct(self, observation: Views) -> Scene:
+    def reconstruct(self, observation: Any) -> Scene:
         """The scene that the pictures show, learned from the start.
 
         Raises:
-            ValueError: The pictures have no masks.
+            ValueError: It is no such observation, or the pictures have no masks.
         """
+        if not isinstance(observation, Views):
+            raise InputError(f"this network reads Views, not {type(observation).__name__}")
         unit = self.frame(observation)
         self.fit(observation, unit)
         return self.scene(unit)
