@@ -4,9 +4,9 @@
 
 One object of DVR's published width (512, and 128), 1,024 rays against a ball that the network has not
 learned but imitates by an added distance; gradients of all weights through the depth alone. Forwards is
-the march of 16 to 128 samples, the secant and the one evaluation that the gradient needs; backwards all
-that follows. `peak` is the most memory that torch held at once during the backward pass and what it kept
-for it, beyond what was there before, by torch's own account. Writes benchmarks/results/surface.json.
+the march of 16 to 512 samples, the secant and the one evaluation that the gradient needs; backwards all
+that follows. `kept` are the bytes of all tensors that
+the graph of the crossing keeps, each counted once. Writes benchmarks/results/surface.json.
 """
 
 import json
@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch.profiler import ProfilerActivity, profile
 
 from isofield.cli.run_record import versions
 from isofield.fields.dvr import CodedMlp
@@ -53,19 +52,6 @@ def kept(inside: Function, through: Rays, steps: int) -> int:
     return sum(size for size, _ in found.values())
 
 
-def peak_of_backward(inside: Function, through: Rays, steps: int) -> int:
-    """Most bytes held beyond those before, while the gradient goes back."""
-    depth = intersect(inside, through, steps).t.sum()
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-        depth.backward()
-    held = most = 0
-    for event in sorted(seen.events(), key=lambda e: e.time_range.start):
-        if event.name == "[memory]":
-            held += event.cpu_memory_usage
-            most = max(most, held)
-    return most
-
-
 def measured(width: int, steps: int, repeats: int = 3) -> dict[str, float]:
     torch.manual_seed(0)
     field, through = CodedMlp(0, width), rays()
@@ -87,7 +73,6 @@ def measured(width: int, steps: int, repeats: int = 3) -> dict[str, float]:
         "backward_seconds": median(back),
         "backward_over_forward": median(back) / median(forth),
         "kept_bytes": kept(inside, through, steps),
-        "backward_peak_bytes": peak_of_backward(inside, through, steps),
     }
 
 

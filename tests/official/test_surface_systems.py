@@ -67,7 +67,8 @@ def test_idr_there_and_back(mode):
 def test_new_names_of_weight_norm_are_read():
     system = IDR(SMALL_IDR)
     new = {
-        "module." + key.replace("weight_g", "parametrizations.weight.original0").replace(
+        "module."
+        + key.replace("weight_g", "parametrizations.weight.original0").replace(
             "weight_v", "parametrizations.weight.original1"
         ): tensor
         for key, tensor in idr.official_from_idr(system).items()

@@ -94,7 +94,9 @@ def config_from_official(content: Mapping[str, Any]) -> DVRConfig:
         "occupied": "lambda_occupied",
         "smooth": "lambda_normal",
     }
-    known: dict[str, Any] = {ours: float(training[theirs]) for ours, theirs in weights.items() if theirs in training}
+    known: dict[str, Any] = {
+        ours: float(training[theirs]) for ours, theirs in weights.items() if theirs in training
+    }
     return DVRConfig(
         sees="views" if encoder is None else "image",
         code_size=0 if encoder is None else model.get("c_dim", 256),
