@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from isofield.geometry import Box, Similarity
+from isofield.geometry.rays import Rays
 from isofield.ops.query import query
 
 Inside = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
@@ -18,6 +19,10 @@ Radiance = Callable[
     [Float[Tensor, "n 3"], Float[Tensor, "n 3"]], tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]
 ]
 """Points and unit directions of sight -> density per unit length of the scene, and RGB in [0, 1]."""
+Light = Callable[
+    [Rays, Float[Tensor, "r 3"]], tuple[Float[Tensor, "r 3"], Float[Tensor, " r"], Float[Tensor, " r"]]
+]
+"""Rays of the scene and what is behind it, per ray -> RGB in [0, 1], opacity, and opacity times distance."""
 Confidence = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
 """How well the observation supports the surface here: 1 next to data, 0 far from all of it."""
 
@@ -27,7 +32,7 @@ class Scene:
     """The functions a system offers, all in the scene's own frame.
 
     Which functions are there is what can be done: `inside` gives a mesh, `inside` and
-    `colour` a coloured one, `radiance` new views.
+    `colour` a coloured one, `radiance` or `light` new views.
     """
 
     box: Box = field(default_factory=lambda: Box.cube(1.1))
@@ -37,6 +42,8 @@ class Scene:
     inside: Inside | None = None
     colour: Colour | None = None
     radiance: Radiance | None = None
+    light: Light | None = None
+    """Whole rays at once, where the system has a way of its own; preferred to `radiance`."""
     background: Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]] | None = None
     """RGB that light from infinity has, by unit direction of sight, seen where radiance lets it pass."""
     confidence: Confidence | None = None

@@ -74,7 +74,7 @@ class Painter:
             coloured, solid = scene.colours is not None, True
         else:
             solid = scene.inside is not None
-            coloured = scene.radiance is not None or (solid and scene.colour is not None)
+            coloured = _is_lit(scene) or (solid and scene.colour is not None)
         some = ["colour"] * coloured + ["shaded", "normals"] * solid + ["depth"] * (solid or coloured)
         return cast("list[Kind]", some)
 
@@ -116,13 +116,23 @@ class Painter:
 
     def _is_volume(self, kind: Kind) -> bool:
         scene = self.subject
-        if isinstance(scene, Mesh) or scene.radiance is None:
+        if isinstance(scene, Mesh) or not _is_lit(scene):
             return False
         return kind == "colour" or scene.inside is None
 
     def _lit(self, rays: Rays, camera: Camera, kind: Kind) -> Float[Tensor, "r c"]:
         """Colour or depth of a cloud."""
+        colour, opacity, length = self._light(rays)
+        if kind == "colour":
+            return colour
+        depth = torch.where(opacity > 0.5, length / opacity.clamp(min=0.5), 0.0)
+        return (depth * self._along(rays, camera))[:, None]
+
+    def _light(self, rays: Rays) -> tuple[Tensor, Tensor, Tensor]:
+        """RGB, opacity, and opacity times distance."""
         scene = cast(Scene, self.subject)
+        if scene.light is not None:
+            return scene.light(rays, self._behind(rays.directions))
         assert scene.radiance is not None
         step = float(scene.box.extent.max()) / SAMPLES
         parts: list[Rendered] = []
@@ -130,11 +140,8 @@ class Painter:
             some = rays[start : start + BATCH]
             behind = self._behind(some.directions)
             parts.append(render_pruned(scene.radiance, some, self.occupancy, step, behind, self.counted))
-        if kind == "colour":
-            return torch.cat([part.colour for part in parts])
-        opacity, length = torch.cat([p.opacity for p in parts]), torch.cat([p.depth for p in parts])
-        depth = torch.where(opacity > 0.5, length / opacity.clamp(min=0.5), 0.0)
-        return (depth * self._along(rays, camera))[:, None]
+        colour, opacity = torch.cat([p.colour for p in parts]), torch.cat([p.opacity for p in parts])
+        return colour, opacity, torch.cat([p.depth for p in parts])
 
     def _behind(self, directions: Float[Tensor, "r 3"]) -> Float[Tensor, "r 3"]:
         scene = self.subject
@@ -178,6 +185,10 @@ class Painter:
         """Depth in the world for each unit along a ray."""
         forward = torch.as_tensor(camera.forward, dtype=torch.float32)
         return rays.directions @ forward * self.world_from_scene.scale
+
+
+def _is_lit(scene: Scene) -> bool:
+    return scene.radiance is not None or scene.light is not None
 
 
 def scene_met(scene: Scene, rays: Rays, coloured: bool = True, steps: int = STEPS) -> Met:

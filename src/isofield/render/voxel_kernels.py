@@ -4,9 +4,9 @@ Numba compiles them at first use and keeps the result. The plain path in `voxel_
 with operations of torch. Every loop takes a range of rays, so that lanes can share the work.
 """
 
-# ruff: noqa: PLR2004
 
 import numpy as np
+
 from isofield.ops.compiled import compiled, inlined
 
 f32, i32, u64 = np.float32, np.int32, np.uint64

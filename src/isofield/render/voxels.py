@@ -123,7 +123,7 @@ class _March(torch.autograd.Function):
     """The tables are no tensors of the graph: their gradients are added where only some rows change."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         context: Any,
         anchor: Tensor,
         voxels: VoxelField,
@@ -139,7 +139,7 @@ class _March(torch.autograd.Function):
         return found
 
     @staticmethod
-    def backward(context: Any, seen: Tensor, passed: Tensor, depth: Tensor, _: Tensor) -> tuple[None, ...]:  # type: ignore[override]
+    def backward(context: Any, seen: Tensor, passed: Tensor, depth: Tensor, _: Tensor) -> tuple[None, ...]:
         voxels, rays, shift, gradients, compiled = context.given
         slopes = (seen.contiguous(), passed.contiguous(), depth.contiguous())
         if compiled:
@@ -231,9 +231,10 @@ def _plain_backward(
     from isofield.render.voxel_plain import marched
 
     with torch.enable_grad():
-        tables = [torch.from_numpy(part).requires_grad_() for part in (voxels.raw, voxels.features)]
-        found = marched(voxels, *tables, rays, shift)[:3]
-        raw, features = torch.autograd.grad(found, tables, slopes, allow_unused=True)
+        raw_table = torch.from_numpy(voxels.raw).requires_grad_()
+        rows = torch.from_numpy(voxels.features).requires_grad_()
+        found = marched(voxels, raw_table, rows, rays, shift)[:3]
+        raw, features = torch.autograd.grad(found, (raw_table, rows), slopes, allow_unused=True)
     for sums, touched, found_gradient in (
         (gradients.raw[0], gradients.raw_touched[0], raw),
         (gradients.features[0], gradients.rows_touched[0], features),

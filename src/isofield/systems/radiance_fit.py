@@ -1,192 +1,222 @@
-"""How `radiance.py` learns one scene: stages on finer and finer grids, each a plain loop.
+"""All stages of `radiance.py` on one set of photos, and the state that lets them go on after a kill."""
 
-A stage's steps depend on the seed and their number only, so a fit that was interrupted goes on as if it
-had not been: the state is written every so often and found again.
-"""
-
-import time
+import hashlib
+import io
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32
-from torch import Tensor, nn
 
+from isofield.data.atomic import atomic_write
 from isofield.data.pixel_rays import PixelRays
+from isofield.data.view_frame import frame_of
 from isofield.fields.shading import Shading
-from isofield.geometry.rays import Rays
+from isofield.observation import Views
 from isofield.ops.active_cells import ActiveCells
-from isofield.render.voxels import Gradients, VoxelField, march
-from isofield.training.touched_adam import Rates, TouchedAdam
+from isofield.render.voxels import VoxelField
+from isofield.systems import radiance_grids as grids
+from isofield.systems.radiance_scene import Fitted, field_from, field_tensors
+from isofield.systems.radiance_stage import Light, Measures, Stage, Trainer, pixels_that_meet
 
-FAR = 100.0
-"""Where unbounded rays end, in edges of the scene's cube."""
-NEAR = 0.02
+KEEP_EVERY = 400
+"""Steps between states that are written."""
+START = -6.0
+"""Raw density at the beginning: a thin fog."""
+FOG = 600.0
+"""Scale of the density, so that the fog dims a ray by half over the grid."""
+BAND = 6.0
+"""Cells on both sides of a surface in which its distance is fitted."""
+
+Watch = Callable[[float, str], None]
+"""Hears which share of all work is done, and how it goes."""
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Some steps on one grid."""
+class Orders:
+    """What a fit is to do."""
 
-    name: str
-    resolution: int
-    steps: int
-    rays: int = 2048
-    """In a step."""
-    raw: float = 0.08
-    """Rate of the raw values; of distances, in cells."""
-    features: float = 0.03
-    network: float = 2e-3
-    end: float = 0.5
-    """Share of the rates that is left at the end."""
-    smooth: float = 1e-8
-    smooth_raw: float = 1e-8
-    eikonal: float = 0.0
-    clear: float = 1e-3
-    """Weight of the entropy of the light that passes: pixels are to show the object or not."""
-    sharpness: tuple[float, float] | None = None
-    """At the start and the end, per cell; for surfaces."""
-
-
-@dataclass
-class Light:
-    """What is learnt beside the grid: shading, the background, and the exposure of each picture."""
-
-    shading: Shading
-    background: Float32[Tensor, "3"]
-    exposure: Float32[Tensor, "v 3"]
-    """Logarithms of the gains of the pictures' colours."""
-    optimiser: torch.optim.Optimizer = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.background.requires_grad_()
-        self.exposure.requires_grad_()
-        self.optimiser = torch.optim.Adam(
-            [
-                {"params": list(self.shading.parameters()), "share": 1.0},
-                {"params": [self.background], "share": 5.0},
-                {"params": [self.exposure], "share": 1.0},
-            ],
-            lr=0.0,
-            betas=(0.9, 0.99),
-        )
-
-    def step(self, rate: float) -> None:
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["share"]
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
-
-
-@dataclass
-class Measures:
-    """What the last steps were like."""
-
-    error: float = 0.0
-    samples: float = 0.0
-    seconds: float = 0.0
-    rays: int = 0
-
-
-def bounded(rays: Rays, unbounded: bool) -> Rays:
-    """The rays as the march takes them."""
-    if not unbounded:
-        return rays
-    near = torch.full_like(rays.near, NEAR)
-    return replace(rays, near=near, far=torch.full_like(rays.far, FAR))
-
-
-def pixels_that_meet(voxels: VoxelField, pixels: PixelRays) -> Tensor:
-    """Numbers of the pixels whose rays pass an active cell."""
-    probe = replace(voxels, features=np.zeros((len(voxels.features), 1), np.float32), steps_per_cell=1.0)
-    found = []
-    for which in pixels.chunks():
-        count = march(probe, bounded(pixels.rays(which), voxels.unbounded)).count
-        found.append(which[count > 0])
-    return torch.cat(found)
-
-
-@dataclass
-class Trainer:
-    """One stage in progress."""
-
-    stage: Stage
-    voxels: VoxelField
-    light: Light
-    pixels: PixelRays
-    which: Tensor
-    seed: int
+    stages: tuple[Stage, ...]
+    channels: int
+    width: int
+    masks: bool
     random_background: bool
-    learn_exposure: bool
-    adam: TouchedAdam = field(init=False)
-    done: int = 0
-    measures: Measures = field(default_factory=Measures)
+    exposure: bool
+    seed: int
+
+
+@dataclass
+class Fit:
+    """A fit in progress.
+
+    Args:
+        orders: What to do.
+        views: The photos.
+        watch: Hears how it goes.
+        state: File that is written every so often, and found again; None to keep nothing.
+    """
+
+    orders: Orders
+    views: Views
+    watch: Watch
+    state: Path | None = None
+    volume: VoxelField | None = None
+    surface: VoxelField | None = None
+    measures: list[tuple[Stage, Measures]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.adam = TouchedAdam(self.voxels, Gradients.of(self.voxels))
+        torch.manual_seed(self.orders.seed)
+        self.frame = frame_of(self.views)
+        self.pixels = PixelRays.of(self.views, self.frame.scene_from_world)
+        self.bounded = self.views.masks is not None
+        self.masked = self.bounded and self.orders.masks
+        if self.bounded and not self.masked:
+            white = torch.ones(len(self.pixels), 3)
+            colours = self.pixels.over(torch.arange(len(self.pixels)), white)
+            self.pixels = replace(self.pixels, colours=colours, mask=None)
+        self.outlines = self._outlines()
+        shading = Shading(self.orders.channels, self.orders.width)
+        self.light = Light(shading, torch.full((3,), 0.5), torch.zeros(len(self.views), 3))
 
-    def run(self, watch: Callable[[int], None], every: int = 50) -> None:
-        """All steps that are still to do; `watch` hears how many are done."""
-        started = time.perf_counter()
-        while self.done < self.stage.steps:
-            self.step()
-            if self.done % every == 0 or self.done == self.stage.steps:
-                self.measures.seconds += time.perf_counter() - started
-                started = time.perf_counter()
-                watch(self.done)
+    def _outlines(self) -> list[Any]:
+        if not self.masked:
+            return []
+        cameras = [camera.moved(self.frame.scene_from_world) for camera in self.views.cameras]
+        return grids.outlines_of(cameras, list(self.views.masks or []))
 
-    def step(self) -> None:
-        """Draw pixels, compare, and follow the gradient."""
-        stage, share = self.stage, self.done / self.stage.steps
-        draw = torch.Generator().manual_seed(hash((self.seed, stage.resolution, self.done)) % 2**63)
-        which = self.which[torch.randint(len(self.which), (stage.rays,), generator=draw)]
-        rays = bounded(self.pixels.rays(which), self.voxels.unbounded)
-        if stage.sharpness is not None:
-            start, end = stage.sharpness
-            self.voxels.sharpness = self.voxels.cells.resolution * start * (end / start) ** share
-        shift = torch.rand(stage.rays, generator=draw)
-        loss, error = self._loss(which, rays, shift, share, draw)
-        loss.backward()
-        falling = stage.end**share
-        cell = 1 / stage.resolution if self.voxels.surface else 1.0
-        rates = Rates(
-            stage.raw * falling * cell,
-            stage.features * falling,
-            stage.smooth_raw,
-            stage.smooth,
-            stage.eikonal,
+    def run(self) -> Fitted:
+        """All stages that are still to do."""
+        stages = self.orders.stages
+        first, kept = self._restored()
+        whole = sum(stage.steps * stage.rays for stage in stages)
+        for number in range(first, len(stages)):
+            trainer = self._trainer(stages[number], kept if number == first else None)
+            before = sum(stage.steps * stage.rays for stage in stages[:number])
+
+            def watch(
+                done: int, trainer: Trainer = trainer, number: int = number, before: int = before
+            ) -> None:
+                share = (before + done * trainer.stage.rays) / whole
+                self.watch(share, f"{trainer.stage.name} {trainer.measures.psnr:.1f} dB")
+                if done % KEEP_EVERY == 0:
+                    self._save(number, trainer)
+
+            trainer.run(watch)
+            self._done(trainer)
+        assert self.volume is not None
+        return Fitted(
+            self.volume,
+            self.surface,
+            self.light.shading,
+            self.light.background.detach(),
+            self.frame.world_from_scene,
+            self.frame.box,
         )
-        self.adam.step(rates)
-        self.light.step(stage.network * falling)
-        self.done += 1
-        self.measures.rays += stage.rays
-        self.measures.error += (error - self.measures.error) * (0.02 if self.done > 50 else 1 / self.done)
 
-    def _loss(
-        self, which: Tensor, rays: Rays, shift: Tensor, share: float, draw: torch.Generator
-    ) -> tuple[Tensor, float]:
-        behind = torch.ones(len(which), 3)
-        if self.voxels.unbounded:
-            behind = self.light.background.expand(len(which), 3)
-        elif self.random_background:
-            behind = torch.rand(len(which), 1, generator=draw).expand(-1, 3)
-        marched = march(self.voxels, rays, shift, self.adam.gradients)
-        self.measures.samples += (float(marched.count.float().mean()) - self.measures.samples) * 0.05
-        found = self.light.shading(marched.seen, marched.passed, rays.directions)
-        found = found + marched.passed[:, None] * behind
-        if self.learn_exposure:
-            gains = self.light.exposure - self.light.exposure.mean(dim=0)
-            found = found * torch.exp(gains[self.pixels.pictures(which)])
-        error = ((found - self.pixels.over(which, behind.detach())) ** 2).mean()
-        loss = error
-        if (
-            self.stage.clear
-            and (share > 0.3 or self.stage.sharpness is not None)
-            and not self.voxels.unbounded
-        ):
-            kept = marched.passed.clamp(1e-6, 1 - 1e-6)
-            entropy = -(kept * kept.log() + (1 - kept) * (1 - kept).log())
-            loss = loss + self.stage.clear * entropy.mean()
-        return loss, error.item()
+    def _done(self, trainer: Trainer) -> None:
+        self.measures.append((trainer.stage, trainer.measures))
+        if trainer.voxels.surface:
+            self.surface = trainer.voxels
+        else:
+            self.volume = trainer.voxels
+
+    def _trainer(self, stage: Stage, kept: dict[str, np.ndarray] | None) -> Trainer:
+        voxels = self._begin(stage) if kept is None else field_of(kept)
+        trainer = Trainer(
+            stage,
+            voxels,
+            self.light,
+            self.pixels,
+            pixels_that_meet(voxels, self.pixels),
+            self.orders.seed,
+            random_background=self.masked and self.orders.random_background,
+            learn_exposure=self.orders.exposure and not self.bounded,
+        )
+        if kept is not None:
+            trainer.done, trainer.adam.steps = int(kept["done"]), int(kept["done"])
+            trainer.adam.moments = [kept[f"moment{i}"] for i in range(4)]
+            trainer.measures.error = float(kept["error"])
+        return trainer
+
+    def _begin(self, stage: Stage) -> VoxelField:
+        """The field of a stage, from that of the one before."""
+        last, size = self.volume, stage.resolution
+        within = grids.hull(self.outlines, size) if self.outlines else None
+        if last is None:
+            cells = ActiveCells(np.ones((size,) * 3, bool) if within is None else within)
+            features = np.zeros((len(cells.nodes), self.orders.channels), np.float32)
+            features[:, :3] = 0.5
+            raw = np.full(cells.side**3, START, np.float32)
+            return VoxelField(cells, raw, features, sharpness=FOG, unbounded=not self.bounded)
+        if stage.sharpness is None:
+            return grids.on(last, grids.worth(last, size, within))
+        if self.surface is not None:
+            distance = self.surface.raw.reshape((self.surface.cells.side,) * 3)
+            return grids.as_surface(self.surface, distance, size, BAND / size)
+        distance = grids.carved(grids.free_space(last, self.pixels))
+        return replace(grids.as_surface(last, distance, size, BAND / size), steps_per_cell=2.0)
+
+    def _fingerprint(self) -> str:
+        """Of the orders and the pictures."""
+        said = json.dumps([asdict(stage) for stage in self.orders.stages]) + repr(self.orders)
+        whole = hashlib.sha256(said.encode())
+        for part in (self.pixels.colours[:: 1 + len(self.pixels) // 100_000], self.pixels.turns):
+            whole.update(part.contiguous().numpy().tobytes())
+        return whole.hexdigest()
+
+    def _save(self, number: int, trainer: Trainer) -> None:
+        if self.state is None:
+            return
+        light = io.BytesIO()
+        shading, optimiser = self.light.shading.state_dict(), self.light.optimiser.state_dict()
+        torch.save([shading, self.light.background.data, self.light.exposure.data, optimiser], light)
+        parts: dict[str, Any] = {
+            "fingerprint": self._fingerprint(),
+            "stage": number,
+            "done": trainer.done,
+            "error": trainer.measures.error,
+            "light": np.frombuffer(light.getvalue(), np.uint8),
+            **{f"moment{i}": moment for i, moment in enumerate(trainer.adam.moments)},
+            **_arrays("now", trainer.voxels, whole=True),
+        }
+        for name, known in (("volume", self.volume), ("surface", self.surface)):
+            if known is not None:
+                parts |= _arrays(name, known)
+        with atomic_write(self.state) as temporary, temporary.open("wb") as file:
+            np.savez(file, **parts)
+
+    def _restored(self) -> tuple[int, dict[str, np.ndarray] | None]:
+        """The stage to go on with, and its state; from the beginning if there is none that fits."""
+        if self.state is None or not self.state.exists():
+            return 0, None
+        try:
+            with np.load(self.state) as file:
+                kept = {name: file[name] for name in file.files}
+        except (OSError, ValueError, BadZipFile):
+            return 0, None
+        if str(kept.get("fingerprint")) != self._fingerprint():
+            return 0, None
+        for name in ("volume", "surface"):
+            if f"{name}.kind" in kept:
+                setattr(self, name, field_of(kept, name))
+        light = torch.load(io.BytesIO(kept["light"].tobytes()), weights_only=True)
+        self.light.shading.load_state_dict(light[0])
+        self.light.background.data, self.light.exposure.data = light[1], light[2]
+        self.light.optimiser.load_state_dict(light[3])
+        return int(kept["stage"]), kept
+
+
+def _arrays(name: str, voxels: VoxelField, whole: bool = False) -> dict[str, np.ndarray]:
+    found = {f"{name}.{key}": value.numpy() for key, value in field_tensors(voxels).items()}
+    return found | ({f"{name}.all": voxels.raw} if whole else {})
+
+
+def field_of(kept: dict[str, np.ndarray], name: str = "now") -> VoxelField:
+    """A field in a state that was written."""
+    keys = ("cells", "raw", "features", "scale", "kind")
+    voxels = field_from({key: torch.from_numpy(kept[f"{name}.{key}"]) for key in keys})
+    return replace(voxels, raw=kept[f"{name}.all"]) if f"{name}.all" in kept else voxels

@@ -13,7 +13,7 @@ from isofield.geometry.camera import Camera
 from isofield.ops.active_cells import ActiveCells, any_corner, corners_of, grown
 from isofield.render.voxel_plain import thickness
 from isofield.render.voxels import VoxelField, largest_transmittance
-from isofield.systems.radiance_fit import bounded
+from isofield.systems.radiance_stage import bounded
 
 EMPTY = 0.05
 """Cells whose opacity over one of their edges stays below this are given up."""

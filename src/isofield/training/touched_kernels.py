@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from isofield.ops.compiled import compiled, inlined
 
+from isofield.ops.compiled import compiled, inlined
 from isofield.render.voxels import Gradients, VoxelField
 
 if TYPE_CHECKING:

@@ -1,0 +1,156 @@
+"""What a fit of `radiance.py` found: as functions of space, and as tensors of a weights file."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from isofield.fields.shading import Shading
+from isofield.geometry import Box, Similarity
+from isofield.geometry.rays import Rays
+from isofield.ops.active_cells import ActiveCells
+from isofield.render.voxel_plain import active, corners, places, thickness
+from isofield.render.voxels import VoxelField, march
+from isofield.scene import Scene
+from isofield.systems.radiance_stage import bounded
+
+CHUNK = 65_536
+"""Rays at a time."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Grids of one scene."""
+
+    volume: VoxelField
+    surface: VoxelField | None
+    shading: Shading
+    background: Float[Tensor, "3"]
+    """Behind everything, for scenes without bounds."""
+    world_from_scene: Similarity
+    box: Box
+    """Where there is a surface to look for."""
+
+    def scene(self) -> Scene:
+        """The functions: a surface if one was fitted, otherwise where half the light stays in a cell."""
+        shown = self.surface or self.volume
+        return Scene(
+            box=self.box,
+            world_from_scene=self.world_from_scene,
+            inside=lambda points: inside(shown, points),
+            colour=lambda points: colour(shown, points),
+            light=self.light,
+            background=lambda directions: self.background.expand_as(directions),
+            resolution=shown.cells.resolution // (2 if shown.unbounded else 1),
+        )
+
+    @property
+    def seen(self) -> VoxelField:
+        """The field that views are rendered from: of a bounded scene with a surface, the surface."""
+        return self.volume if self.surface is None or self.volume.unbounded else self.surface
+
+    @torch.no_grad()
+    def light(
+        self, rays: Rays, behind: Float[Tensor, "r 3"], of: VoxelField | None = None
+    ) -> tuple[Float[Tensor, "r 3"], Float[Tensor, " r"], Float[Tensor, " r"]]:
+        """RGB, opacity and opacity times distance of whole rays."""
+        voxels, parts = of or self.seen, []
+        for start in range(0, len(rays), CHUNK):
+            some = bounded(rays[start : start + CHUNK], voxels.unbounded)
+            marched = march(voxels, some)
+            lit = self.shading(marched.seen, marched.passed, some.directions)
+            back = self.background if voxels.unbounded else behind[start : start + CHUNK]
+            rgb = (lit + marched.passed[:, None] * back).clamp(0, 1)
+            parts.append((rgb, 1 - marched.passed, marched.depth))
+        return tuple(torch.cat(part) for part in zip(*parts, strict=True))  # type: ignore[return-value]
+
+
+def inside(voxels: VoxelField, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+    """Minus the distance; of volumes, density over that of a cell that keeps half of the light, minus 1."""
+    place = places(voxels, points)
+    node, share = corners(voxels, place)
+    raw = (torch.from_numpy(voxels.raw)[node] * share).sum(dim=1)
+    if voxels.surface:
+        return -raw
+    half = float(np.log(2)) * voxels.cells.resolution
+    density = thickness(raw, surface=False, sharpness=voxels.sharpness)
+    return torch.where(active(voxels, place), density / half - 1, -1.0)
+
+
+def colour(voxels: VoxelField, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """RGB without what depends on the direction of sight."""
+    node, share = corners(voxels, places(voxels, points))
+    rows = torch.from_numpy(voxels.cells.rows)[node].long()
+    table = torch.from_numpy(np.ascontiguousarray(voxels.features[:, :3]))
+    return (table[rows] * share[..., None]).sum(dim=1).clamp(0, 1)
+
+
+def field_tensors(voxels: VoxelField) -> dict[str, Tensor]:
+    """The tables of a field; raw values of nodes that no active cell has are dropped, unless distances."""
+    kept = voxels.raw if voxels.surface else voxels.raw[voxels.cells.nodes]
+    return {
+        "cells": torch.from_numpy(np.packbits(voxels.cells.cells)),
+        "raw": torch.from_numpy(kept),
+        "features": torch.from_numpy(voxels.features),
+        "scale": torch.tensor([voxels.sharpness, voxels.steps_per_cell], dtype=torch.float32),
+        "kind": torch.tensor([voxels.cells.resolution, voxels.surface, voxels.unbounded]),
+    }
+
+
+def field_from(tensors: dict[str, Tensor]) -> VoxelField:
+    """Inverse of `field_tensors`."""
+    size, surface, unbounded = (int(value) for value in tensors["kind"])
+    bits = np.unpackbits(tensors["cells"].numpy())[: size**3]
+    cells = ActiveCells(bits.reshape((size,) * 3).astype(bool))
+    raw = tensors["raw"].numpy()
+    if not surface:
+        whole = np.full(cells.side**3, -20, np.float32)
+        whole[cells.nodes] = raw
+        raw = whole
+    sharpness, per_cell = (float(value) for value in tensors["scale"])
+    return VoxelField(
+        cells,
+        raw.copy(),
+        tensors["features"].numpy().copy(),
+        bool(surface),
+        sharpness,
+        bool(unbounded),
+        per_cell,
+    )
+
+
+def fitted_tensors(fitted: Fitted) -> dict[str, Tensor]:
+    """Everything, by name."""
+    back = fitted.world_from_scene
+    found = {f"volume.{name}": value for name, value in field_tensors(fitted.volume).items()}
+    if fitted.surface is not None:
+        found |= {f"surface.{name}": value for name, value in field_tensors(fitted.surface).items()}
+    found |= {f"shading.{name}": value for name, value in fitted.shading.state_dict().items()}
+    found["background"] = fitted.background.detach()
+    found["box"] = torch.from_numpy(np.stack([fitted.box.low, fitted.box.high]))
+    placed = np.concatenate([[back.scale], back.rotation.ravel(), back.translation])
+    return found | {"world_from_scene": torch.from_numpy(placed)}
+
+
+def fitted_from(tensors: dict[str, Tensor], channels: int, width: int) -> Fitted:
+    """Inverse of `fitted_tensors`."""
+
+    def part(name: str) -> dict[str, Tensor]:
+        start = name + "."
+        return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
+
+    shading = Shading(channels, width)
+    shading.load_state_dict(part("shading"))
+    placed = tensors["world_from_scene"].double().numpy()
+    low, high = tensors["box"].double().numpy()
+    surface = part("surface")
+    return Fitted(
+        volume=field_from(part("volume")),
+        surface=field_from(surface) if surface else None,
+        shading=shading,
+        background=tensors["background"],
+        world_from_scene=Similarity(float(placed[0]), placed[1:10].reshape(3, 3), placed[10:]),
+        box=Box(low, high),
+    )
