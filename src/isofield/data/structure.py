@@ -10,7 +10,7 @@ WORKSPACE/pictures.json   what the work was begun with: names, sizes and times o
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def photos_of(folder: Path) -> tuple[list[Path], list[str]]:
     files = sorted(path for path in place.iterdir() if path.is_file() and not path.name.startswith("."))
     photos = [path for path in files if path.suffix.lower() in ENDINGS]
     unread = [path.name for path in files if path.suffix.lower() in PHONES]
-    words = f"{len(unread)} pictures are of a kind that is not read, save them as JPEG: {listed(unread)}"
+    words = f"{counted(unread)} of a kind that is not read, to be saved as JPEG: {listed(unread)}"
     if len(photos) < 2:
         count = ("no photo", "one photo")[len(photos)]
         raise InputError(
@@ -90,6 +90,11 @@ def photos_of(folder: Path) -> tuple[list[Path], list[str]]:
             f"{f'; {words}' if unread else ''}."
         )
     return photos, [words] if unread else []
+
+
+def counted(names: Collection[str]) -> str:
+    """One picture, or how many."""
+    return "1 picture" if len(names) == 1 else f"{len(names)} pictures"
 
 
 def _state(pictures: Sequence[Path], seed: int) -> dict[str, Any]:
@@ -173,9 +178,7 @@ def _reconstructed(
     said = []
     if damaged:
         name, fault = next(iter(damaged.items()))
-        said.append(
-            f"{len(damaged)} pictures are damaged and left out: {listed(list(damaged))} ({name}: {fault})"
-        )
+        said.append(f"{counted(damaged)} damaged and left out: {listed(list(damaged))} ({name}: {fault})")
     if count - len(damaged) < 2:
         raise InputError(f"{folder} has too few photos whose cameras could be found: {said[0]}.")
     together = match(database, lambda share: step(1, share, "comparing pictures"), seed, threads)
@@ -184,7 +187,9 @@ def _reconstructed(
     models = map_pictures(
         database, work / "models", count, lambda placed: step(2, placed / count, "placing cameras"), seed
     )
-    return said + _kept(folder, work, [path for path in pictures if path.name not in damaged], models)
+    said += _kept(folder, work, [path for path in pictures if path.name not in damaged], models)
+    step(2, 1.0, "placing cameras")
+    return said
 
 
 def _kept(folder: Path, work: Path, pictures: Sequence[Path], models: dict[int, Any]) -> list[str]:
@@ -195,7 +200,8 @@ def _kept(folder: Path, work: Path, pictures: Sequence[Path], models: dict[int, 
     """
     if not models:
         raise InputError(
-            f"no cameras could be found for {folder}, since its pictures show too little in common: {ADVICE}."
+            f"no cameras could be found for {folder}: its pictures show too little in common, or were taken"
+            f" from one place; {ADVICE}."
         )
     best = max(models, key=lambda key: (models[key].num_reg_images(), models[key].num_points3D()))
     model = models[best]
@@ -215,7 +221,9 @@ def _kept(folder: Path, work: Path, pictures: Sequence[Path], models: dict[int, 
     if len(models) > 1:
         said.append(f"the pictures do not hang together: the largest of {len(models)} groups is taken")
     if left:
-        said.append(f"{len(left)} pictures have too little in common with the others: {listed(left, 20)}")
+        said.append(
+            f"{counted(left)} left out, with too little in common with the others: {listed(left, 20)}"
+        )
     return said
 
 

@@ -18,6 +18,8 @@ LARGEST = 100
 """Features per picture that likeness is judged by (Wu, Towards linear-time incremental SfM, 2013)."""
 SIMILAR = 0.8
 """Cosine between two descriptors, above which they may show the same place."""
+LEAST = 3
+"""Pictures of a model, where there are so many: two alone are soon placed wrongly."""
 BATCH = 16
 """Pairs compared between two signs of life."""
 
@@ -109,17 +111,18 @@ def map_pictures(
         options.num_threads, options.random_seed = 1, seed
         options.mapper.random_seed = options.triangulation.random_seed = seed
         options.extract_colors = False
-        options.min_model_size = min(options.min_model_size, max(2, count // 2))
+        options.min_model_size = min(LEAST, count)
         placed = 0
 
-        def next_image() -> None:
+        def place(more: int) -> None:
             nonlocal placed
-            placed += 1
+            placed += more
             advance(placed)
 
         output.mkdir(parents=True, exist_ok=True)
         pycolmap.set_random_seed(seed)
         return dict(pycolmap.incremental_mapping(
             database_path, output, output, options,
-            initial_image_pair_callback=lambda: advance(0), next_image_callback=next_image,
+            initial_image_pair_callback=lambda: place(2),
+                next_image_callback=lambda: place(1),
         ))  # fmt: skip
