@@ -85,9 +85,44 @@ def test_what_is_wrong_is_noted(photos, tmp_path, capsys):
     assert capsys.readouterr().err.strip().endswith(".")
 
 
-def test_pictures_without_cameras_are_told(photos, capsys):
-    assert main(["check", str(photos / "images")]) == 2
-    assert "has 12 pictures but no cameras that we read" in capsys.readouterr().err
+def test_pictures_without_cameras_get_them_later(photos, tmp_path, capsys):
+    from PIL import Image
+
+    assert main(["check", str(photos / "images")]) == 0
+    rows = {k.strip(): v.strip() for k, v in (x.split("  ", 1) for x in capsys.readouterr().out.splitlines())}
+    assert rows["kind"] == "photos without cameras"
+    assert rows["pictures"] == "12, 48 x 48"
+    assert rows["cameras"].startswith("none: `isofield reconstruct` finds them itself, in about a minute")
+    assert rows["focal length"] == "not stated, it is found with the cameras"
+    assert rows["next"] == f"isofield reconstruct '{photos / 'images'}' -o scene"
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 26
+    for number in range(3):
+        Image.new("L", (40, 30 + number // 2), 9).save(tmp_path / f"{number}.jpg", exif=exif)
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "0.jpg").read_bytes()[:-20])
+    assert main(["check", str(tmp_path), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["kind"], record["pictures"], record["has_cameras"]) == ("photos", 4, False)
+    assert record["damaged"] == ["cut.jpg"]
+    assert record["words"]["pictures"] == "4, 40 x 30 and 1 other size"
+    assert record["words"]["focal length"] == "26 mm on 35 mm film"
+    assert record["remarks"] == ["1 picture damaged, and will be left out: cut.jpg"]
+
+
+def test_without_pycolmap_it_is_named(photos, capsys, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    assert main(["check", str(photos / "images")]) == 0
+    assert "run pip install 'isofield[photos]'" in capsys.readouterr().out
+
+
+def test_one_picture_is_not_enough(tmp_path, capsys):
+    from PIL import Image
+
+    Image.new("L", (8, 8)).save(tmp_path / "one.png")
+    assert main(["check", str(tmp_path)]) == 2
+    assert "has one photo that can be read" in capsys.readouterr().err
 
 
 def test_points_are_still_points(tmp_path, capsys):

@@ -22,7 +22,7 @@ class Check:
     """
 
     path: Annotated[Path, tyro.conf.Positional]
-    """A file of points or a mesh, a folder of them, a data set, or photos with cameras."""
+    """A file of points or a mesh, a folder of them, a data set, or photos with or without cameras."""
     report: Path | None = None
     """For photos: write a page with the box of the scene drawn on every picture."""
     common: Options = field(default_factory=Options)
@@ -33,14 +33,17 @@ def run(args: Check) -> int:
     from isofield.cli.check_folder import check_folder
     from isofield.cli.check_photos import check_photos
     from isofield.cli.findings import look, read
+    from isofield.cli.photos_cameras import check_bare_photos
     from isofield.data.photos import has_cameras, pictures_in
 
     if not args.path.exists():
         raise InputError(f"{args.path} does not exist.")
     seed = args.common.seed
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
-    if has_cameras(args.path) or pictures_in(args.path):
+    if has_cameras(args.path):
         return check_photos(args.path, args.report, console)
+    if args.report is None and pictures_in(args.path):
+        return check_bare_photos(args.path, console, args.common.thread_count)
     if args.report is not None:
         raise InputError(f"--report is for photos with cameras, and {args.path} holds none.")
     if args.path.is_dir():

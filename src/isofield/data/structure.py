@@ -61,7 +61,7 @@ def find_cameras(
     state = _state(pictures, seed)
     if (found := _found_before(work, state)) is not None:
         return work / "sparse" / "0", [*found, f"the cameras were found before, in {work}"]
-    _demand_pycolmap()
+    demand_pycolmap()
     _begin(work, state)
     said += _reconstructed(place, work, pictures, advance or (lambda share, words: None), seed, threads)
     with atomic_write(work / "found.json") as temporary:
@@ -90,6 +90,12 @@ def photos_of(folder: Path) -> tuple[list[Path], list[str]]:
             f"{f'; {words}' if unread else ''}."
         )
     return photos, [words] if unread else []
+
+
+def seconds_of(count: int, threads: int) -> tuple[float, float, float]:
+    """How long features, comparisons and cameras of so many pictures take, about."""
+    pairs = count * (count - 1) / 2 if count <= ALL else count * (BESIDE + ALIKE)
+    return COSTS["features"] * count / threads, COSTS["pair"] * pairs / threads, COSTS["camera"] * count
 
 
 def counted(names: Collection[str]) -> str:
@@ -122,7 +128,7 @@ def _is_begun(work: Path, state: dict[str, Any]) -> bool:
     return False
 
 
-def _demand_pycolmap() -> None:
+def demand_pycolmap() -> None:
     """Raises InputError if it is missing."""
     try:
         import pycolmap  # noqa: F401
@@ -163,8 +169,7 @@ def _reconstructed(
 ) -> list[str]:
     """Writes the model; sentences about it."""
     count = len(pictures)
-    pairs = count * (count - 1) / 2 if count <= ALL else count * (BESIDE + ALIKE)
-    seconds = COSTS["features"] * count / threads, COSTS["pair"] * pairs / threads, COSTS["camera"] * count
+    seconds = seconds_of(count, threads)
     starts = [sum(seconds[:k]) / sum(seconds) for k in range(4)]
 
     def step(stage: int, share: float, words: str) -> None:

@@ -62,17 +62,22 @@ def look(path: Path, longest: int = LONGEST) -> Looked:
         return Looked(np.ascontiguousarray(grey.resize(small, Image.Resampling.LANCZOS)), opaque, size)
 
 
-def focal_of(path: Path, size: tuple[int, int]) -> float | None:
-    """Pixels, from the focal length on 35 mm film in EXIF, whose picture is 43.27 mm across its corners."""
+def film_length(path: Path) -> float | None:
+    """Millimetres that the focal length would have on 35 mm film, by EXIF."""
     from PIL import Image
 
-    with Image.open(path) as image:
-        film = image.getexif().get_ifd(0x8769).get(0xA405)
     try:
-        length = float(film) if film else 0.0
-    except (TypeError, ValueError):
+        with Image.open(path) as image:
+            length = float(image.getexif().get_ifd(0x8769).get(0xA405) or 0)
+    except (TypeError, ValueError, SyntaxError):
         return None
-    return length * math.hypot(*size) / 43.27 if 0 < length < 2000 else None
+    return length if 0 < length < 2000 else None
+
+
+def focal_of(path: Path, size: tuple[int, int]) -> float | None:
+    """Pixels; a picture on 35 mm film is 43.27 mm across its corners."""
+    length = film_length(path)
+    return None if length is None else length * math.hypot(*size) / 43.27
 
 
 def write_features(
