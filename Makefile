@@ -6,17 +6,18 @@ READY := $(VENV)/.ready
 READY_DOCS := $(VENV)/.ready-docs
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-all bench docs data weights chromium clean
+.PHONY: help demo demo-photos test check test-all bench docs data weights chromium clean
 
 help:
-	@echo "make demo      reconstruct the scan in examples/"
-	@echo "make test      all fast tests, a real browser included"
-	@echo "make check     format, lint, types, import layers"
-	@echo "make test-all  the slow tests, too"
-	@echo "make bench     time each stage, write out/bench/*.json"
-	@echo "make docs      build the documentation into site/"
-	@echo "make data      fetch the furniture models and prepare them as training samples"
-	@echo "make weights   train the weights that ship"
+	@echo "make demo         reconstruct the scan in examples/"
+	@echo "make demo-photos  render photos of a chair whose cameras are known, and look at them"
+	@echo "make test         all fast tests, a real browser included"
+	@echo "make check        format, lint, types, import layers"
+	@echo "make test-all     the slow tests, too"
+	@echo "make bench        time each stage, write out/bench/*.json"
+	@echo "make docs         build the documentation into site/"
+	@echo "make data         fetch the furniture models and prepare them as training samples"
+	@echo "make weights      train the weights that ship"
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +39,12 @@ demo: $(READY)
 	@mkdir -p out
 	$(PY) -m isofield reconstruct examples/scan.ply -o out/demo.glb
 	@echo && echo "Open out/demo.report.html in a browser; the mesh is out/demo.glb."
+
+demo-photos: $(READY)
+	@mkdir -p out
+	$(PY) recipes/demo_photos.py --models chair
+	$(PY) -m isofield check datasets/photos/chair --report out/photos.check.html
+	@echo && echo "Open out/photos.check.html in a browser; the photos are in datasets/photos/chair."
 
 test: $(READY) chromium
 	$(PY) -m pytest -m "not slow and not gpu"
