@@ -323,10 +323,34 @@ def test_pictures_of_another_size_or_zoom_have_another_camera(tmp_path: Path) ->
         assert database.read_camera(3).has_prior_focal_length
 
 
+@pytest.mark.parametrize("links", [True, False])
+def test_pictures_and_masks_are_linked_or_copied(
+    links: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("images/a.jpg", "masks/a.png", "work/"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name) if "." in name else (tmp_path / name).mkdir()
+    if not links:
+        monkeypatch.setattr(Path, "symlink_to", lambda *_: (_ for _ in ()).throw(OSError("not allowed")))
+    structure._link_pictures(tmp_path / "work", [tmp_path / "images" / "a.jpg"])
+    assert (tmp_path / "work/images/a.jpg").read_text() == "images/a.jpg"
+    assert (tmp_path / "work/masks/a.png").read_text() == "masks/a.png"
+    structure._forget(tmp_path / "work", "images", "masks")
+    assert (tmp_path / "masks/a.png").exists()
+    assert not (tmp_path / "work/masks").exists()
+
+
 def test_a_workspace_that_cannot_be_made(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="cannot be made"):
         find_cameras(photos, tmp_path / "file" / "work")
+
+
+def test_a_workspace_with_files_of_others_is_left_alone(photos: Path) -> None:
+    before = sorted(os.listdir(photos))
+    with pytest.raises(InputError, match="holds other files"):
+        find_cameras(photos, photos)
+    assert sorted(os.listdir(photos)) == before
 
 
 def test_state_depends_on_seed_and_pictures(photos: Path) -> None:

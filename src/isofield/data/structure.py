@@ -2,7 +2,7 @@
 
 WORKSPACE/pictures.json   what the work was begun with: names, sizes and times of the pictures
          /features.db     while it lasts; interrupted work goes on from there
-         /images/         links to the pictures that have cameras
+         /images/         links to the pictures that have cameras; so /masks/
          /sparse/0/       the cameras and the points seen, as COLMAP writes them
          /found.json      written last: what is said about the result
 """
@@ -28,6 +28,10 @@ COSTS = {"features": 1.1, "pair": 0.11, "camera": 0.3}
 """Processor seconds per picture, pair and picture, for the progress."""
 PHONES = (".heic", ".heif", ".avif", ".dng")
 """Endings of pictures that we do not read."""
+FEATURES = ("features.db", "features.db-wal", "features.db-shm", "pairs.txt")
+"""Files that go when the cameras are found."""
+MASKS = ("masks", "mask")
+"""Folders beside `images`."""
 ADVICE = (
     "take pictures from different places, each with two thirds of the last one still in it,"
     " in even light, of something that is not all of one colour"
@@ -66,7 +70,7 @@ def find_cameras(
     said += _reconstructed(place, work, pictures, advance or (lambda share, words: None), seed, threads)
     with atomic_write(work / "found.json") as temporary:
         temporary.write_text(json.dumps({"said": said}, indent=1) + "\n", encoding="utf-8")
-    _forget(work, "features.db", "features.db-wal", "features.db-shm", "pairs.txt")
+    _forget(work, *FEATURES)
     return work / "sparse" / "0", said
 
 
@@ -143,15 +147,19 @@ def _begin(work: Path, state: dict[str, Any]) -> None:
     """The workspace, empty unless the same work was begun in it.
 
     Raises:
-        InputError: It cannot be written to.
+        InputError: It cannot be written to, or holds something that is not ours.
     """
     try:
         work.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{work} cannot be made: {error.strerror}.") from error
-    _forget(work, "found.json", "sparse", "images", "models")
+    if any(work.iterdir()) and not (work / "pictures.json").is_file():
+        raise InputError(
+            f"{work} is where cameras would be kept, but holds other files; give another folder."
+        )
+    _forget(work, "found.json", "sparse", "images", "models", *MASKS)
     if not _is_begun(work, state):
-        _forget(work, "features.db", "features.db-wal", "features.db-shm", "pictures.json")
+        _forget(work, *FEATURES)
         with atomic_write(work / "pictures.json") as temporary:
             temporary.write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
@@ -213,11 +221,9 @@ def _kept(folder: Path, work: Path, pictures: Sequence[Path], models: dict[int, 
     names = {image.name for image in model.images.values() if image.has_pose}
     placed = [path for path in pictures if path.name in names]
     left = [path.name for path in pictures if path.name not in names]
-    (work / "images").mkdir()
-    for path in placed:
-        _link(path, work / "images" / path.name)
     (work / "sparse").mkdir()
     (work / "models" / str(best)).rename(work / "sparse" / "0")
+    _link_pictures(work, placed)
     _forget(work, "models")
     said = [
         f"cameras were found for {len(placed)} of {len(pictures)} pictures, with {model.num_points3D():,}"
@@ -232,9 +238,20 @@ def _kept(folder: Path, work: Path, pictures: Sequence[Path], models: dict[int, 
     return said
 
 
-def _link(picture: Path, name: Path) -> None:
+def _link_pictures(work: Path, pictures: Sequence[Path]) -> None:
+    """Pictures and their masks where `read_colmap` looks for them."""
+    (work / "images").mkdir()
+    for path in pictures:
+        _link(path, work / "images" / path.name)
+    if pictures[0].parent.name == "images":
+        for name in MASKS:
+            if (pictures[0].parent.parent / name).is_dir():
+                _link(pictures[0].parent.parent / name, work / name)
+
+
+def _link(path: Path, name: Path) -> None:
     """Where links are not allowed, a copy."""
     try:
-        name.symlink_to(picture.resolve())
+        name.symlink_to(path.resolve())
     except OSError:
-        shutil.copyfile(picture, name)
+        (shutil.copytree if path.is_dir() else shutil.copyfile)(path, name)
