@@ -39,18 +39,22 @@ what has learnt from solids takes a single sheet of terrain for a thin board wit
 
 @dataclass(frozen=True)
 class Reconstruct:
-    """Turn a scan, a picture, voxels or a field's network into a mesh.
+    """Turn photos, a scan, a picture, voxels or a field's network into a mesh.
 
     The mesh of a scan comes back in its frame and units, that of a picture upright in the unit box; beside
     it a report that opens in any browser and a record of the run.
     """
 
     scan: Annotated[Path, tyro.conf.Positional]
-    """Points (PLY, PCD, XYZ, TXT, CSV, NPY, NPZ, LAS, LAZ, any mesh), a picture (PNG, JPEG, WebP), voxels
-    (BINVOX), or the layers of a signed distance network (NPZ)."""
+    """A folder of photos of one scene, points (PLY, PCD, XYZ, TXT, CSV, NPY, NPZ, LAS, LAZ, any mesh), a
+    picture (PNG, JPEG, WebP), voxels (BINVOX), or the layers of a signed distance network (NPZ)."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb (with
     --memory NAME.mesh.ply), if left out."""
+    quality: Literal["fast", "normal", "best"] = "normal"
+    """How much work photos are worth: about one, three or fifteen minutes on two processor cores."""
+    longest: Annotated[int | None, tyro.conf.arg(metavar="PIXELS")] = None
+    """Shrink photos to this many pixels along the longest edge: 200, 400, 800 by --quality if left out."""
     system: str = "auto"
     """Which system reconstructs; auto takes the one that measures best for the input."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
@@ -76,6 +80,10 @@ class Reconstruct:
 
 def run(args: Reconstruct) -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
+    from isofield.cli import reconstruct_photos
+
+    if reconstruct_photos.is_photos(args.scan):
+        return reconstruct_photos.run(args)
     paths = _check_arguments(args)
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
     with console.stage("read"):

@@ -129,7 +129,12 @@ def opened(path: Path) -> "Scene | Mesh":
 
         return read_mesh(path)
     from isofield.systems.stored import load_system, name_of
+    from isofield.training.weights import load_weights
 
+    if load_weights(path).system == "radiance":
+        from isofield.systems.radiance import read_fitted
+
+        return read_fitted(path).scene()
     system = load_system(path)
     if system.wants is not None:
         raise InputError(

@@ -25,11 +25,12 @@ class Shading(nn.Module):
         super().__init__()
         self.channels = channels
         seen = channels - 3 + 3 * (1 + 2 * OCTAVES)
+        last = nn.Linear(width, 3)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
         self.network = nn.Sequential(
-            nn.Linear(seen, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 3)
+            nn.Linear(seen, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), last
         )
-        nn.init.zeros_(self.network[-1].weight)
-        nn.init.zeros_(self.network[-1].bias)
 
     def forward(
         self, seen: Float[Tensor, "r c"], passed: Float[Tensor, " r"], directions: Float[Tensor, "r 3"]

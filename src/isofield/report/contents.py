@@ -14,6 +14,17 @@ Up = Literal["auto", "x", "y", "z"]
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A photo, and the picture that was made again from where it was taken."""
+
+    name: str
+    photo: Float[np.ndarray, "h w 3"]
+    rendered: Float[np.ndarray, "h w 3"]
+    psnr: float
+    """In decibels."""
+
+
+@dataclass(frozen=True)
 class Contents:
     """All that a report shows."""
 
@@ -29,6 +40,8 @@ class Contents:
     up: Up = "auto"
     image: Float[np.ndarray, "h w 3"] | None = None
     """The picture that came in, RGB in [0, 1]; shown in place of points where there are none."""
+    pairs: Sequence[Pair] = ()
+    """Photos beside pictures of the scene."""
 
 
 def up_axis(cloud: PointCloud | None, up: Up = "auto") -> Literal["x", "y", "z"]:

@@ -2,16 +2,19 @@
 
 import base64
 import html
+from collections.abc import Sequence
 from io import BytesIO
 
 import numpy as np
 from jaxtyping import Float
 
 from isofield.geometry import Mesh
-from isofield.report.contents import Contents
+from isofield.report.contents import Contents, Pair
 from isofield.report.pages import fill, resource
 from isofield.report.viewer_data import MOST_POINTS
 
+THUMB = 320
+"""Pixels along the longer edge of pictures in pairs."""
 MOST_PIXELS = 1024
 """Along the longer edge of a picture; what a pane shows at most on a screen of twice the usual density."""
 
@@ -47,6 +50,19 @@ def mesh_pane(contents: Contents, thin: Mesh) -> str:
         "distance": distance,
     }
     return fill(resource("pane_mesh.html"), parts)
+
+
+def photo_pairs(pairs: Sequence[Pair]) -> str:
+    """Photos with the pictures of the scene from the same places."""
+    if not pairs:
+        return ""
+    figures = "".join(
+        f'<figure><img alt="photo" src="{png_uri(shrunk(pair.photo, THUMB))}">'
+        f'<img alt="rendered" src="{png_uri(shrunk(pair.rendered, THUMB))}">'
+        f"<figcaption>{html.escape(pair.name)}: {pair.psnr:.1f} dB</figcaption></figure>"
+        for pair in pairs
+    )
+    return f'<section class="pairs"><h2>Photos, and the scene from the same places</h2>{figures}</section>'
 
 
 def png_uri(image: Float[np.ndarray, "h w 3"]) -> str:

@@ -7,7 +7,7 @@ from isofield.data import atomic_write
 from isofield.report.contents import Contents
 from isofield.report.distances import Distances, distances_to_mesh
 from isofield.report.pages import fill, resource, three_js
-from isofield.report.panes import left_pane, mesh_pane
+from isofield.report.panes import left_pane, mesh_pane, photo_pairs
 from isofield.report.plots import histogram, timeline
 from isofield.report.tables import check_rows, distance_rows, figures, note_rows, table, warnings
 from isofield.report.thin import thin_mesh
@@ -42,7 +42,7 @@ def _page(contents: Contents, distances: Distances | None) -> str:
         "left": left_pane(contents),
         "right": mesh_pane(contents, thin),
         "both": "; both panes follow" if contents.cloud is not None else "",
-        "measured": _measured(distances),
+        "measured": _measured(distances) + photo_pairs(contents.pairs),
         "checks": table(check_rows(contents.found.get("mesh", {}))),
         "timeline": timeline(contents.seconds),
         "notes": table(note_rows(contents.found)),

@@ -9,6 +9,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "convonet": ("isofield.systems.convonet", "ConvONet"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
+    "radiance": ("isofield.systems.radiance", "Radiance"),
     "nerf": ("isofield.systems.nerf", "NeRF"),
 }
 """name -> (module, class). The config of class X is the dataclass XConfig beside it."""

@@ -9,11 +9,8 @@ surface begins where no ray of any picture arrives with half of its light. What 
 no masks is contracted into the grid, as in mip-NeRF 360 (arXiv:2111.12077).
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-from torch import Tensor
 
 from isofield.errors import InputError
 from isofield.observation import Views
@@ -23,6 +20,7 @@ from isofield.system import System
 from isofield.systems.radiance_fit import Fit, Orders, Watch
 from isofield.systems.radiance_scene import Fitted, fitted_from, fitted_tensors
 from isofield.systems.radiance_stage import Measures, Stage
+from isofield.training.weights import load_weights, save_weights
 
 
 @dataclass(frozen=True)
@@ -43,8 +41,8 @@ class RadianceConfig:
     """Whether each photo without mask has gains of its own."""
     masks: bool = True
     """Whether masks tell where the object is; otherwise they only give the background."""
-    random_background: bool = True
-    """Whether masked pictures are compared over random greys, so that white things are not taken for air."""
+    random_background: bool = False
+    """Whether masked pictures are compared over random greys, not over the one farthest from the object's."""
     seed: int = 0
 
 
@@ -101,8 +99,8 @@ def plan(config: RadianceConfig, bounded: bool) -> list[Stage]:
         return max(1, round(count * config.effort))
 
     stages = [
-        Stage("coarse", size // 2, steps(300), 1024, raw=0.08, features=0.03, end=0.7, clear=0),
-        Stage("first", size, steps(250), raw=0.06, features=0.025, end=0.7, clear=0),
+        Stage("coarse", size // 2, steps(300), 1024, raw=0.08, features=0.03, end=0.7),
+        Stage("first", size, steps(250), raw=0.06, features=0.025, end=0.7),
         Stage("fine", size, steps(1000), raw=0.04, features=0.02, end=0.1),
     ]
     if config.surface and bounded:
@@ -123,16 +121,22 @@ def plan(config: RadianceConfig, bounded: bool) -> list[Stage]:
     return stages
 
 
-def config_values(config: RadianceConfig) -> dict[str, Any]:
-    """The config as plain values."""
-    return {part.name: getattr(config, part.name) for part in fields(config)}
+def write_fitted(path: Path, config: RadianceConfig, fitted: Fitted) -> None:
+    """Keeps what a fit found in a weights file.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    save_weights(path, "radiance", config, fitted_tensors(fitted))
 
 
-def tensors_of(fitted: Fitted) -> dict[str, Tensor]:
-    """What a file keeps of a fit."""
-    return {name: value.contiguous() for name, value in fitted_tensors(fitted).items()}
+def read_fitted(path: Path) -> Fitted:
+    """What `write_fitted` kept.
 
-
-def fitted_of(tensors: dict[str, Tensor], config: dict[str, Any]) -> Fitted:
-    """What a file kept of a fit."""
-    return fitted_from(tensors, int(config["channels"]), int(config["width"]))
+    Raises:
+        InputError: The file is not readable, or keeps something else.
+    """
+    stored = load_weights(path)
+    if stored.system != "radiance" or "volume.cells" not in stored.tensors:
+        raise InputError(f"{path} holds weights of the system {stored.system!r}, not a fitted scene")
+    return fitted_from(stored.tensors, int(stored.config["channels"]), int(stored.config["width"]))

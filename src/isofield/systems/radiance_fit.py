@@ -17,7 +17,7 @@ from isofield.data.pixel_rays import PixelRays
 from isofield.data.view_frame import frame_of
 from isofield.fields.shading import Shading
 from isofield.observation import Views
-from isofield.ops.active_cells import ActiveCells
+from isofield.ops.active_cells import ActiveCells, corners_of
 from isofield.render.voxels import VoxelField
 from isofield.systems import radiance_grids as grids
 from isofield.systems.radiance_scene import Fitted, field_from, field_tensors
@@ -25,10 +25,12 @@ from isofield.systems.radiance_stage import Light, Measures, Stage, Trainer, pix
 
 KEEP_EVERY = 400
 """Steps between states that are written."""
-START = -6.0
+START = -4.0
 """Raw density at the beginning: a thin fog."""
-FOG = 600.0
+FOG = 100.0
 """Scale of the density, so that the fog dims a ray by half over the grid."""
+GENEROUS = 1.5
+"""Cells by which a surface begins outside of where the light ends: it finds its way inwards, not outwards."""
 BAND = 6.0
 """Cells on both sides of a surface in which its distance is fitted."""
 
@@ -66,6 +68,7 @@ class Fit:
     state: Path | None = None
     volume: VoxelField | None = None
     surface: VoxelField | None = None
+    volume_shading: Shading | None = None
     measures: list[tuple[Stage, Measures]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -79,8 +82,7 @@ class Fit:
             colours = self.pixels.over(torch.arange(len(self.pixels)), white)
             self.pixels = replace(self.pixels, colours=colours, mask=None)
         self.outlines = self._outlines()
-        shading = Shading(self.orders.channels, self.orders.width)
-        self.light = Light(shading, torch.full((3,), 0.5), torch.zeros(len(self.views), 3))
+        self.light = self._light()
 
     def _outlines(self) -> list[Any]:
         if not self.masked:
@@ -108,10 +110,12 @@ class Fit:
             trainer.run(watch)
             self._done(trainer)
         assert self.volume is not None
+        assert self.volume_shading is not None
         return Fitted(
             self.volume,
+            self.volume_shading,
             self.surface,
-            self.light.shading,
+            None if self.surface is None else self.light.shading,
             self.light.background.detach(),
             self.frame.world_from_scene,
             self.frame.box,
@@ -122,7 +126,7 @@ class Fit:
         if trainer.voxels.surface:
             self.surface = trainer.voxels
         else:
-            self.volume = trainer.voxels
+            self.volume, self.volume_shading = trainer.voxels, self.light.shading
 
     def _trainer(self, stage: Stage, kept: dict[str, np.ndarray] | None) -> Trainer:
         voxels = self._begin(stage) if kept is None else field_of(kept)
@@ -133,7 +137,7 @@ class Fit:
             self.pixels,
             pixels_that_meet(voxels, self.pixels),
             self.orders.seed,
-            random_background=self.masked and self.orders.random_background,
+            behind=self._behind(),
             learn_exposure=self.orders.exposure and not self.bounded,
         )
         if kept is not None:
@@ -148,17 +152,40 @@ class Fit:
         within = grids.hull(self.outlines, size) if self.outlines else None
         if last is None:
             cells = ActiveCells(np.ones((size,) * 3, bool) if within is None else within)
-            features = np.zeros((len(cells.nodes), self.orders.channels), np.float32)
-            features[:, :3] = 0.5
             raw = np.full(cells.side**3, START, np.float32)
-            return VoxelField(cells, raw, features, sharpness=FOG, unbounded=not self.bounded)
+            return VoxelField(cells, raw, self._grey(cells), sharpness=FOG, unbounded=not self.bounded)
         if stage.sharpness is None:
             return grids.on(last, grids.worth(last, size, within))
         if self.surface is not None:
             distance = self.surface.raw.reshape((self.surface.cells.side,) * 3)
             return grids.as_surface(self.surface, distance, size, BAND / size)
-        distance = grids.carved(grids.free_space(last, self.pixels))
-        return replace(grids.as_surface(last, distance, size, BAND / size), steps_per_cell=2.0)
+        distance = grids.finer(grids.carved(grids.free_space(last, self.pixels)), size) - GENEROUS / size
+        if within is not None:
+            distance = np.maximum(distance, grids.distance_to(corners_of(within)))
+        # the fog's colours lie behind the surface, which would sink to them: it learns its own
+        begun = grids.as_surface(last, distance, size, BAND / size)
+        self.light = self._light()
+        return replace(begun, features=self._grey(begun.cells), steps_per_cell=2.0)
+
+    def _behind(self) -> float | None:
+        """Grey behind masked objects, far from theirs: against one like it an object may be taken for air."""
+        if not self.masked:
+            return 1.0
+        if self.orders.random_background:
+            return None
+        assert self.pixels.mask is not None
+        return 1.0 if self.pixels.colours.sum() < 1.5 * self.pixels.mask.sum() else 0.0
+
+    def _grey(self, cells: ActiveCells) -> np.ndarray:
+        """Features to begin with."""
+        features = np.zeros((len(cells.nodes), self.orders.channels), np.float32)
+        features[:, :3] = 0.5
+        return features
+
+    def _light(self) -> Light:
+        """Shading that does nothing yet."""
+        shading = Shading(self.orders.channels, self.orders.width)
+        return Light(shading, torch.full((3,), 0.5), torch.zeros(len(self.views), 3))
 
     def _fingerprint(self) -> str:
         """Of the orders and the pictures."""
@@ -173,7 +200,8 @@ class Fit:
             return
         light = io.BytesIO()
         shading, optimiser = self.light.shading.state_dict(), self.light.optimiser.state_dict()
-        torch.save([shading, self.light.background.data, self.light.exposure.data, optimiser], light)
+        first = None if self.volume_shading is None else self.volume_shading.state_dict()
+        torch.save([shading, self.light.background.data, self.light.exposure.data, optimiser, first], light)
         parts: dict[str, Any] = {
             "fingerprint": self._fingerprint(),
             "stage": number,
@@ -207,6 +235,9 @@ class Fit:
         self.light.shading.load_state_dict(light[0])
         self.light.background.data, self.light.exposure.data = light[1], light[2]
         self.light.optimiser.load_state_dict(light[3])
+        if light[4] is not None:
+            self.volume_shading = Shading(self.orders.channels, self.orders.width)
+            self.volume_shading.load_state_dict(light[4])
         return int(kept["stage"]), kept
 
 

@@ -19,6 +19,8 @@ EMPTY = 0.05
 """Cells whose opacity over one of their edges stays below this are given up."""
 TRACE = 0.02
 """Of the object in a pixel, which then belongs to its outline."""
+SPARSE = 3
+"""One of so many rays is enough to find free space."""
 LIT = 0.5
 """Where a ray arrives with more of its light than this, space is free."""
 
@@ -97,7 +99,8 @@ def free_space(voxels: VoxelField, pixels: PixelRays) -> Float32[np.ndarray, "m 
     """Largest share of light with which a ray arrives at each node; 1 where there is nothing to stop it."""
     most = np.zeros(len(voxels.raw), np.float32)
     for which in pixels.chunks():
-        largest_transmittance(voxels, bounded(pixels.rays(which), voxels.unbounded), most)
+        rays = pixels.rays(which[::SPARSE].contiguous())
+        largest_transmittance(voxels, bounded(rays, voxels.unbounded), most)
     side = voxels.cells.side
     inner = corners_of(voxels.cells.cells)
     return np.where(inner, most.reshape(side, side, side), 1)
@@ -105,11 +108,17 @@ def free_space(voxels: VoxelField, pixels: PixelRays) -> Float32[np.ndarray, "m 
 
 def carved(light: Float32[np.ndarray, "m m m"]) -> Float32[np.ndarray, "m m m"]:
     """Signed distance, in edges of the cube, to where the light ends: negative where none arrives."""
+    return distance_to(light < LIT)
+
+
+def distance_to(nodes: Bool[np.ndarray, "m m m"]) -> Float32[np.ndarray, "m m m"]:
+    """Signed distance, in edges of the cube, to the surface between marked nodes, where it is negative, and
+    others.
+    """
     from scipy.ndimage import distance_transform_edt
 
-    dark = light < LIT
-    outside, inside = distance_transform_edt(~dark), distance_transform_edt(dark)
-    return ((outside - inside - np.sign(outside - inside) * 0.5) / (len(light) - 1)).astype(np.float32)
+    signed = distance_transform_edt(~nodes) - distance_transform_edt(nodes)
+    return ((signed - np.sign(signed) * 0.5) / (len(nodes) - 1)).astype(np.float32)
 
 
 def as_surface(

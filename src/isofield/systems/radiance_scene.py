@@ -18,6 +18,8 @@ from isofield.systems.radiance_stage import bounded
 
 CHUNK = 65_536
 """Rays at a time."""
+OUTWARDS = 0.5
+"""Cells outside of zero where light ends: the density of a flat distance stops it before zero is reached."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,10 @@ class Fitted:
     """Grids of one scene."""
 
     volume: VoxelField
-    surface: VoxelField | None
     shading: Shading
+    """Of the volume."""
+    surface: VoxelField | None
+    surface_shading: Shading | None
     background: Float[Tensor, "3"]
     """Behind everything, for scenes without bounds."""
     world_from_scene: Similarity
@@ -57,10 +61,12 @@ class Fitted:
     ) -> tuple[Float[Tensor, "r 3"], Float[Tensor, " r"], Float[Tensor, " r"]]:
         """RGB, opacity and opacity times distance of whole rays."""
         voxels, parts = of or self.seen, []
+        shading = self.surface_shading if voxels is self.surface else self.shading
+        assert shading is not None
         for start in range(0, len(rays), CHUNK):
             some = bounded(rays[start : start + CHUNK], voxels.unbounded)
             marched = march(voxels, some)
-            lit = self.shading(marched.seen, marched.passed, some.directions)
+            lit = shading(marched.seen, marched.passed, some.directions)
             back = self.background if voxels.unbounded else behind[start : start + CHUNK]
             rgb = (lit + marched.passed[:, None] * back).clamp(0, 1)
             parts.append((rgb, 1 - marched.passed, marched.depth))
@@ -68,12 +74,12 @@ class Fitted:
 
 
 def inside(voxels: VoxelField, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-    """Minus the distance; of volumes, density over that of a cell that keeps half of the light, minus 1."""
+    """Minus the distance to where light ends; of volumes, where half of it is lost in a cell."""
     place = places(voxels, points)
     node, share = corners(voxels, place)
     raw = (torch.from_numpy(voxels.raw)[node] * share).sum(dim=1)
     if voxels.surface:
-        return -raw
+        return OUTWARDS / voxels.cells.resolution - raw
     half = float(np.log(2)) * voxels.cells.resolution
     density = thickness(raw, surface=False, sharpness=voxels.sharpness)
     return torch.where(active(voxels, place), density / half - 1, -1.0)
@@ -127,7 +133,9 @@ def fitted_tensors(fitted: Fitted) -> dict[str, Tensor]:
     found = {f"volume.{name}": value for name, value in field_tensors(fitted.volume).items()}
     if fitted.surface is not None:
         found |= {f"surface.{name}": value for name, value in field_tensors(fitted.surface).items()}
-    found |= {f"shading.{name}": value for name, value in fitted.shading.state_dict().items()}
+    for part, shading in (("shading", fitted.shading), ("surface_shading", fitted.surface_shading)):
+        if shading is not None:
+            found |= {f"{part}.{name}": value for name, value in shading.state_dict().items()}
     found["background"] = fitted.background.detach()
     found["box"] = torch.from_numpy(np.stack([fitted.box.low, fitted.box.high]))
     placed = np.concatenate([[back.scale], back.rotation.ravel(), back.translation])
@@ -141,15 +149,19 @@ def fitted_from(tensors: dict[str, Tensor], channels: int, width: int) -> Fitted
         start = name + "."
         return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
 
-    shading = Shading(channels, width)
-    shading.load_state_dict(part("shading"))
+    def shading(name: str) -> Shading:
+        made = Shading(channels, width)
+        made.load_state_dict(part(name))
+        return made
+
     placed = tensors["world_from_scene"].double().numpy()
     low, high = tensors["box"].double().numpy()
     surface = part("surface")
     return Fitted(
         volume=field_from(part("volume")),
         surface=field_from(surface) if surface else None,
-        shading=shading,
+        shading=shading("shading"),
+        surface_shading=shading("surface_shading") if surface else None,
         background=tensors["background"],
         world_from_scene=Similarity(float(placed[0]), placed[1:10].reshape(3, 3), placed[10:]),
         box=Box(low, high),

@@ -43,7 +43,7 @@ class Stage:
     smooth: float = 1e-8
     smooth_raw: float = 1e-8
     eikonal: float = 0.0
-    clear: float = 1e-3
+    clear: float = 0.0
     """Weight of the entropy of the light that passes: pixels are to show the object or not."""
     sharpness: tuple[float, float] | None = None
     """At the start and the end, per cell; for surfaces."""
@@ -122,7 +122,8 @@ class Trainer:
     pixels: PixelRays
     which: Tensor
     seed: int
-    random_background: bool
+    behind: float | None
+    """Grey behind masked objects; None draws one for each ray."""
     learn_exposure: bool
     adam: TouchedAdam = field(init=False)
     done: int = 0
@@ -171,11 +172,12 @@ class Trainer:
     def _loss(
         self, which: Tensor, rays: Rays, shift: Tensor, share: float, draw: torch.Generator
     ) -> tuple[Tensor, float]:
-        behind = torch.ones(len(which), 3)
         if self.voxels.unbounded:
             behind = self.light.background.expand(len(which), 3)
-        elif self.random_background:
+        elif self.behind is None:
             behind = torch.rand(len(which), 1, generator=draw).expand(-1, 3)
+        else:
+            behind = torch.full((len(which), 3), self.behind)
         marched = march(self.voxels, rays, shift, self.adam.gradients)
         self.measures.samples += (float(marched.count.float().mean()) - self.measures.samples) * 0.05
         found = self.light.shading(marched.seen, marched.passed, rays.directions)

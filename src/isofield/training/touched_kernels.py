@@ -54,7 +54,9 @@ def steepness(table, node, side, size):
 
 
 @compiled
-def step_raw(table, sums, others, first, second, touched, touched_too, side, rate, c1, c2, smooth, eikonal):  # fmt: skip
+def step_raw(
+    table, sums, others, first, second, touched, touched_too, side, rate, c1, c2, smooth, eikonal
+):  # fmt: skip
     """Adam on the touched nodes of a scalar."""
     nodes, margin, size = len(table), 2 * side * side, f32(side - 1)
     for node in range(nodes):
@@ -81,7 +83,9 @@ def step_raw(table, sums, others, first, second, touched, touched_too, side, rat
 
 
 @compiled
-def step_features(table, sums, others, first, second, touched, touched_too, rate, c1, c2, neighbours, smooth):  # fmt: skip
+def step_features(
+    table, sums, others, first, second, touched, touched_too, rate, c1, c2, neighbours, smooth
+):  # fmt: skip
     """Adam on the touched rows."""
     rows, channels = table.shape
     for row in range(rows):
