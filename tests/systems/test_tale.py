@@ -28,6 +28,7 @@ from isofield.systems.idr import IDRConfig
 from isofield.systems.indicator import IndicatorNetConfig
 from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
+from isofield.systems.radiance import RadianceConfig
 from isofield.systems.stored import load_system
 from isofield.training.weights import save_weights
 
@@ -127,6 +128,7 @@ TALES = {
         pixels,
         shaken=False,
     ),
+    "radiance": Tale(RadianceConfig(resolution=32, effort=0.02)),
     "nerf": Tale(NeRFConfig(depth=3, width=32, skips=(1,), octaves=4, coarse=16, fine=16), rays),
 }  # fmt: skip
 learns = pytest.mark.parametrize("name", [name for name, tale in TALES.items() if tale.batch])

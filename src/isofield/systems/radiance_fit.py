@@ -31,6 +31,8 @@ FOG = 100.0
 """Scale of the density, so that the fog dims a ray by half over the grid."""
 GENEROUS = 1.5
 """Cells by which a surface begins outside of where the light ends: it finds its way inwards, not outwards."""
+MARGIN = 0.02
+"""Around the box of an object's hull, where its surface is looked for."""
 BAND = 6.0
 """Cells on both sides of a surface in which its distance is fitted."""
 
@@ -72,7 +74,6 @@ class Fit:
     measures: list[tuple[Stage, Measures]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        torch.manual_seed(self.orders.seed)
         self.frame = frame_of(self.views)
         self.pixels = PixelRays.of(self.views, self.frame.scene_from_world)
         self.bounded = self.views.masks is not None
@@ -118,7 +119,7 @@ class Fit:
             None if self.surface is None else self.light.shading,
             self.light.background.detach(),
             self.frame.world_from_scene,
-            self.frame.box,
+            self.frame.content.padded(MARGIN) if self.masked else self.frame.box,
         )
 
     def _done(self, trainer: Trainer) -> None:
@@ -183,7 +184,8 @@ class Fit:
         return features
 
     def _light(self) -> Light:
-        """Shading that does nothing yet."""
+        """Shading that does nothing yet; its random part is the same every time."""
+        torch.manual_seed(self.orders.seed)
         shading = Shading(self.orders.channels, self.orders.width)
         return Light(shading, torch.full((3,), 0.5), torch.zeros(len(self.views), 3))
 

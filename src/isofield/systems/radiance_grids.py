@@ -27,12 +27,15 @@ LIT = 0.5
 
 def hull(outlines: list[Outline], resolution: int) -> Bool[np.ndarray, "r r r"]:
     """Cells of [-0.5, 0.5]^3 that some of the visual hull may be in; coarse ones are asked first."""
-    size, kept = 32, np.ones((32,) * 3, bool)
+    size = resolution
+    while size > 32 and size % 2 == 0:
+        size //= 2
+    kept = np.ones((size,) * 3, bool)
     while True:
         places = (np.argwhere(kept) + 0.5) / size - 0.5
         missed = misses(outlines, places, 0.87 / size, 0)
         kept[kept] = missed == 0
-        if size >= resolution:
+        if size == resolution:
             return kept
         size *= 2
         for axis in range(3):
