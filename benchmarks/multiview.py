@@ -112,8 +112,8 @@ def idr(views: Views, method: str, args: argparse.Namespace) -> torch.nn.Module:
         width=args.width, layers=args.layers, skip=args.layers // 2, light_layers=2, features=32,
         octaves=args.octaves, samples=32, on_object=0.5, rays=args.rays, rate=args.rate, steps=args.steps,
         cameras=count if method == "noisy" else 0, camera_rate=args.camera_rate,
-        shift_rate=args.shift_rate, 
-        milestones=(0.5, 0.65, 0.8, 0.9) if method == "noisy" else (0.5, 0.75), seed=args.seed,
+        shift_rate=args.shift_rate, align_every=args.align_every, seed=args.seed,
+        milestones=(0.5, 0.65, 0.8, 0.9) if method == "noisy" else (0.5, 0.75),
     )  # fmt: skip
     return IDR(config)
 
@@ -153,6 +153,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--camera-rate", type=float, default=1.0)
     parser.add_argument("--shift-rate", type=float, default=0.1)
+    parser.add_argument("--align-every", type=int, default=0)
     parser.add_argument("--depths", action="store_true", help="let dvr learn from depths, too")
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
@@ -162,7 +163,7 @@ def main() -> None:
     args.true, _ = read_views(args.photos)
     if not args.depths:
         args.true = replace(args.true, depths=None)
-    views = turned(args.true, args.degrees) if args.method == "noisy" else args.true
+    views = turned(args.true, args.degrees, args.seed) if args.method == "noisy" else args.true
     began = time.monotonic()
     if args.method == "hull":
         mesh, told = hull(views), {"seconds": time.monotonic() - began}

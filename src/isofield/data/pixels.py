@@ -71,6 +71,34 @@ class Pixels:
         axes = torch.stack([part["axes"] for part in parts])
         return cls(origins=origins, axes=axes, depths=depths, shown=shown, **whole)
 
+    def edges(self) -> Int[Tensor, " e"]:
+        """Pixels whose neighbour, to the right or below, is on the other side of the outline."""
+        inner = (self.neighbours > 0).nonzero()[:, 0]
+        inside = self.mask > 0.5
+        others = (inner + 1, inner + self.neighbours[inner])
+        return torch.cat([inner[inside[inner] != inside[other]] for other in others])
+
+    def beside(
+        self, edges: Int[Tensor, " e"], generator: np.random.Generator, count: int, reach: int
+    ) -> Int[Tensor, " m"]:
+        """Pixels near outlines, drawn in pairs, as far on one side of an edge as on the other.
+
+        Args:
+            edges: Of the outlines.
+            generator: Of the draw.
+            count: Pairs of each picture, at most.
+            reach: Pixels from the edge, along either axis.
+        """
+        shuffled = edges[torch.from_numpy(generator.permutation(len(edges)))]
+        chosen = shuffled[self.view[shuffled].argsort(stable=True)]
+        view = self.view[chosen]
+        chosen = chosen[torch.arange(len(view)) - torch.searchsorted(view, view) < count]
+        off = torch.from_numpy(generator.integers(-reach, reach + 1, (len(chosen), 2)))
+        step = off[:, 0] + off[:, 1] * self.neighbours[chosen]
+        pair = torch.cat([chosen + step, chosen - step]).clamp(0, len(self) - 1)
+        chosen = chosen.repeat(2)
+        return torch.where(self.view[pair] == self.view[chosen], pair, chosen)
+
     def draw(
         self, generator: np.random.Generator, count: int, patches: bool = False, on_object: float = 0.0
     ) -> PixelBatch:

@@ -12,9 +12,10 @@ masks teach shape, light and, where `cameras` says so, the cameras themselves:
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from isofield.data.pixels import PixelBatch, Pixels, PixelSource
@@ -29,9 +30,13 @@ from isofield.render.surface import attached
 from isofield.scene import Scene
 from isofield.system import System
 from isofield.systems.fitting import Fit, Told, fit
+from isofield.systems.idr_cameras import REACH, WHOLE, CameraCorrection, aligning_turns, graze
 
 ENLARGED = 1.2
 """Of the scene's unit cube, to nearly fill the ball of radius 1 that rays are traced in."""
+
+ROUND = 75
+"""Steps that the surface takes from a ball to something that cameras can be aligned with."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,11 @@ class IDRConfig:
     shift_rate: float = 1.0
     """Rate of the cameras' shifts. A turn and a shift move the picture alike, so both take up an error in
     either; where directions are known worse than places, 0.1 leaves it to the turns."""
+    align_every: int = 0
+    """Steps between alignments of the cameras' turns by the masks, each a Newton step; 0 for none, as
+    published. Takes hundreds of steps where the learned rates take thousands."""
+    align_pairs: int = 256
+    """Pairs of pixels beside each picture's outline, in an alignment."""
     steps: int = 100_000
     """Of the training on one scene, from which the schedules are taken."""
     rays: int = 2048
@@ -193,7 +203,28 @@ class IDR(System):
         if self.poses is not None:
             self.poses.axes.copy_(source.pixels.axes)
             apart = {self.poses.turn: c.camera_rate, self.poses.shift: c.shift_rate}
-        fit(self, source, Fit(c.steps, c.rate, c.milestones), apart, told)
+        edges = source.pixels.edges() if self.poses is not None and c.align_every else None
+
+        def heard(step: int, losses: dict[str, float]) -> None:
+            if edges is not None and step >= ROUND and step % c.align_every == 0:
+                self.align(source.pixels, edges, (step - ROUND) // c.align_every)
+            if told is not None:
+                told(step, losses)
+
+        fit(self, source, Fit(c.steps, c.rate, c.milestones), apart, heard)
+
+    def align(self, pixels: Pixels, edges: Int[Tensor, " e"], number: int) -> None:
+        """Turn the cameras so that their masks suit the surface as it is by now."""
+        assert self.poses is not None
+        c, draw = self.config, np.random.default_rng([self.config.seed, 2, number])
+        which = pixels.beside(edges, draw, c.align_pairs, REACH)
+        batch = pixels[which]
+        with torch.no_grad():
+            rays = self.rays(batch)
+        meets = rays.near < rays.far
+        rays, mask, view = rays[meets], pixels.mask[which[meets]] > 0.5, pixels.view[which[meets]]
+        turns = aligning_turns(graze(self.distance.bind(), rays), rays, mask, view, c.cameras)
+        self.poses.turn_by(min(1.0, WHOLE / (number + 1)) * turns)
 
     def scene(self, unit: Similarity) -> Scene:
         """What has been learned, in a box around the ball."""
@@ -211,37 +242,3 @@ class IDR(System):
                     eye = torch.nn.functional.normalize(normals, dim=-1)
                     parts.append((self.light(part, normals, eye, values[:, 1:]) + 1) / 2)
             return torch.cat(parts).detach()
-
-
-class CameraCorrection(nn.Module):
-    """A turn and a shift of each camera, learned beside the scene; none at the start.
-
-    Both are along the camera's own axes: how much a picture tells about a turn around the line of sight
-    differs from what it tells about the others, and Adam scales each number on its own.
-
-    Args:
-        count: Number of cameras.
-    """
-
-    axes: Float[Tensor, "v 3 3"]
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.turn = nn.Parameter(torch.zeros(count, 3))
-        self.shift = nn.Parameter(torch.zeros(count, 3))
-        self.register_buffer("axes", torch.eye(3).repeat(count, 1, 1))
-
-    def forward(
-        self, origins: Float[Tensor, "r 3"], directions: Float[Tensor, "r 3"], view: Int[Tensor, " r"]
-    ) -> tuple[Float[Tensor, "r 3"], Float[Tensor, "r 3"]]:
-        """Origins and directions of the corrected rays."""
-        turned = torch.einsum("rij,rj->ri", self.rotations()[view], directions)
-        shift = torch.einsum("vij,vj->vi", self.axes, self.shift)
-        return origins + shift[view], turned
-
-    def rotations(self) -> Float[Tensor, "v 3 3"]:
-        """To be applied to directions in the scene."""
-        x, y, z = torch.einsum("vij,vj->vi", self.axes, self.turn).unbind(-1)
-        zero = torch.zeros_like(x)
-        cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(-1, 3, 3)
-        return torch.linalg.matrix_exp(cross)
