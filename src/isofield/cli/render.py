@@ -111,7 +111,7 @@ def film_writer() -> Any:
         import imageio_ffmpeg  # noqa: F401 - what writes MP4
     except ImportError:
         raise InputError(
-            "films need imageio: pip install 'isofield[video]'; or give a folder for single pictures"
+            "films need imageio: pip install 'isofield[photos]'; or give a folder for single pictures"
         ) from None
     return imageio.v2
 
