@@ -103,6 +103,13 @@ def test_benchmarks_page_shows_what_was_measured():
     assert (ROOT / "docs" / "benchmarks.md").read_text() == made, "run: python docs/make_benchmarks.py"
 
 
+def test_photos_page_shows_what_was_measured():
+    made = runpy.run_path(str(ROOT / "docs" / "make_photos.py"))
+    again = "run: python docs/make_photos.py"
+    assert (ROOT / "docs" / "photos.md").read_text() == made["page"](), again
+    assert (ROOT / "docs" / "pictures" / "photos.svg").read_text() == made["plot"](made["parts"]()[0]), again
+
+
 def test_readme_names_every_verb():
     text = (ROOT / "README.md").read_text()
     assert set(re.findall(r"^\| `isofield (\w+)`", text, re.M)) == set(VERBS)
