@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 GUESSES = {"read": 2, "fit": 120, "extract": 3, "views": 5, "turntable": 8, "report": 1}
 QUALITIES = {"fast": (200, 128, 0.4), "normal": (400, 128, 1.0), "best": (800, 192, 3.0)}
 """Pixels along the longest edge, cells of the grid, and effort."""
+CRUMBS = "0.01"
+"""Pieces of less than this share of the largest are left out, unless --keep says otherwise."""
 SHOWN = 6
 """Pictures in the report, beside the photos."""
 FRAMES, EDGE = 36, 256
@@ -54,7 +56,8 @@ def run(args: "Reconstruct") -> int:
     views = _read(args, folder, console)
     scene, found = _fitted(args, config, views, folder, console)
     with console.stage("extract") as advance:
-        mesh = extracted(args.meshing, scene, False, console, advance)
+        meshing = args.meshing if args.meshing.keep != "all" else replace(args.meshing, keep=CRUMBS)
+        mesh = extracted(meshing, scene, False, console, advance)
         mesh = mesh.transformed(scene.world_from_scene)
         _write_mesh(folder / "mesh.glb", mesh)
     found |= {"mesh": checks(mesh), "resolution": _cells(args, scene), "notes": {}, "open": False}

@@ -4,7 +4,6 @@ Numba compiles them at first use and keeps the result. The plain path in `voxel_
 with operations of torch. Every loop takes a range of rays, so that lanes can share the work.
 """
 
-
 import numpy as np
 
 from isofield.ops.compiled import compiled, inlined

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from isofield.fields.shading import Shading
 from isofield.geometry import Box, Similarity
@@ -39,12 +40,14 @@ class Fitted:
 
     def scene(self) -> Scene:
         """The functions: a surface if one was fitted, otherwise where half the light stays in a cell."""
-        shown = self.surface or self.volume
+        shown, shading = self.volume, self.shading
+        if self.surface is not None and self.surface_shading is not None:
+            shown, shading = self.surface, self.surface_shading
         return Scene(
             box=self.box,
             world_from_scene=self.world_from_scene,
             inside=lambda points: inside(shown, points),
-            colour=lambda points: colour(shown, points),
+            colour=lambda points: colour(shown, shading, points),
             light=self.light,
             background=lambda directions: self.background.expand_as(directions),
             resolution=shown.cells.resolution // (2 if shown.unbounded else 1),
@@ -85,12 +88,25 @@ def inside(voxels: VoxelField, points: Float[Tensor, "n 3"]) -> Float[Tensor, " 
     return torch.where(active(voxels, place), density / half - 1, -1.0)
 
 
-def colour(voxels: VoxelField, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-    """RGB without what depends on the direction of sight."""
+@torch.no_grad()
+def colour(voxels: VoxelField, shading: Shading, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """RGB of an opaque place, seen straight on."""
     node, share = corners(voxels, places(voxels, points))
     rows = torch.from_numpy(voxels.cells.rows)[node].long()
-    table = torch.from_numpy(np.ascontiguousarray(voxels.features[:, :3]))
-    return (table[rows] * share[..., None]).sum(dim=1).clamp(0, 1)
+    features = (torch.from_numpy(voxels.features)[rows] * share[..., None]).sum(dim=1)
+    passed = torch.zeros(len(points))
+    return shading(features, passed, inwards(voxels, points)).clamp(0, 1)
+
+
+def inwards(voxels: VoxelField, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    """Unit directions in which `inside` rises most, by differences over a cell."""
+    reach = 0.5 / voxels.cells.resolution
+    slopes = []
+    for axis in range(3):
+        step = torch.zeros(3)
+        step[axis] = reach
+        slopes.append(inside(voxels, points + step) - inside(voxels, points - step))
+    return normalize(torch.stack(slopes, dim=1), dim=1)
 
 
 def field_tensors(voxels: VoxelField) -> dict[str, Tensor]:
