@@ -1,4 +1,4 @@
-"""The march through a sparse grid: closed solutions, gradients, and the plain path beside the compiled one."""
+"""The march through a sparse grid: closed solutions, gradients, the plain path beside the compiled one."""
 
 import numpy as np
 import pytest
