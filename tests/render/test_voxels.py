@@ -135,3 +135,14 @@ def test_light_reaches_what_is_in_front_and_not_what_is_behind() -> None:
     most = most.reshape(raw.shape)
     assert most[1, 2:-2, 2:-2].min() > 0.9
     assert most[6:].max() < 0.1
+
+
+@pytest.mark.parametrize("surface", [False, True])
+def test_compiled_and_plain_light_agree(surface: bool) -> None:
+    voxels = field(surface)
+    found = [np.zeros(len(voxels.raw), np.float32) for _ in range(2)]
+    for most, compiled in zip(found, (True, False), strict=True):
+        largest_transmittance(voxels, rays(256), most, compiled)
+    assert (found[0] > 0.1).sum() > 30
+    differ = np.abs(found[0] - found[1]) > 1e-3
+    assert differ.mean() < 0.01  # samples halfway between nodes go either way

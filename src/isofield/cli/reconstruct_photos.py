@@ -49,11 +49,15 @@ def is_photos(path: Path) -> bool:
 
 def run(args: "Reconstruct") -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
+    from isofield.render.voxels import COMPILED
+
     config = check(args)
     folder = args.output if args.output is not None else args.scan.with_name(args.scan.name + ".scene")
     prepare(folder, args.scan)
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
     views = _read(args, folder, console)
+    if not COMPILED:
+        console.warn("without numba this takes many times as long: pip install 'isofield[photos]'")
     scene, found = _fitted(args, config, views, folder, console)
     with console.stage("extract") as advance:
         meshing = args.meshing if args.meshing.keep != "all" else replace(args.meshing, keep=CRUMBS)

@@ -44,6 +44,20 @@ def marched(
     return seen, passed, depth, met.int()
 
 
+def reached(voxels: "VoxelField", rays: Rays, most: Float[Tensor, " all"]) -> None:
+    """Raises `most`, at the node nearest to each sample, to the light that is left behind the sample."""
+    from isofield.render.voxels import END
+
+    ray, t = samples(voxels, rays, torch.full((len(rays),), 0.5))
+    node, share = corners(voxels, places(voxels, rays[ray].at(t)))
+    raw = (torch.from_numpy(voxels.raw)[node] * share).sum(dim=1)
+    optical = thickness(raw, voxels.surface, voxels.sharpness) * voxels.step
+    after = _running(optical, torch.bincount(ray, minlength=len(rays)))
+    alive = torch.exp(optical - after) >= END
+    nearest = node.gather(1, share.argmax(dim=1, keepdim=True))[:, 0]
+    most.scatter_reduce_(0, nearest[alive], torch.exp(-after[alive]), "amax")
+
+
 def samples(
     voxels: "VoxelField", rays: Rays, shift: Float[Tensor, " r"]
 ) -> tuple[Int[Tensor, " m"], Float[Tensor, " m"]]:

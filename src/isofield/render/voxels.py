@@ -250,11 +250,18 @@ def _any(values: Shaped[np.ndarray, "n *c"]) -> Shaped[np.ndarray, " n"]:
     return values != 0 if values.ndim == 1 else (values != 0).any(axis=1)
 
 
-def largest_transmittance(voxels: VoxelField, rays: Rays, most: Float32[np.ndarray, " all"]) -> None:
+def largest_transmittance(
+    voxels: VoxelField, rays: Rays, most: Float32[np.ndarray, " all"], compiled: bool = COMPILED
+) -> None:
     """Raises `most`, of each node, to the largest share of light that a ray still has beside it.
 
-    Compiled loops only; rays in `Rays`, samples in the middle of their intervals.
+    Samples lie in the middle of their intervals; each counts at the node nearest to it.
     """
+    if not compiled:
+        from isofield.render.voxel_plain import reached
+
+        reached(voxels, rays, torch.from_numpy(most))
+        return
     from isofield.render.voxel_kernels import reach
 
     cells = voxels.cells
