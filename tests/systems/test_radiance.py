@@ -120,10 +120,11 @@ def test_a_file_keeps_the_scene(fitted: Fitted, tmp_path: Path) -> None:
 def test_without_masks_all_of_space_is_in_the_grid() -> None:
     fitted = Radiance(RadianceConfig(resolution=32, effort=0.1)).fit(ball(masks=False))
     assert fitted.volume.unbounded
-    assert fitted.surface is None
+    assert fitted.seen is fitted.volume
     scene = fitted.scene()
     assert scene.light is not None
     assert scene.inside is not None
+    assert float(scene.inside(torch.zeros(1, 3))) > 0
 
 
 def test_the_hull_holds_the_ball_and_little_else() -> None:

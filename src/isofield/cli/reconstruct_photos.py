@@ -56,6 +56,10 @@ def run(args: "Reconstruct") -> int:
     prepare(folder, args.scan)
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
     views = _read(args, folder, console)
+    if views.masks is None:
+        console.warn(
+            "without masks the views are good and the mesh is rough: cut the object out for a better one"
+        )
     if not COMPILED:
         console.warn("without numba this takes many times as long: pip install 'isofield[photos]'")
     scene, found = _fitted(args, config, views, folder, console)
@@ -69,7 +73,7 @@ def run(args: "Reconstruct") -> int:
     held_out = views.held_out is not None and any(views.held_out)
     mean = sum(pair.psnr for pair in pairs) / len(pairs)
     found["views"] = {"psnr": round(mean, 3), "held_out": held_out, "pictures": len(pairs)}
-    _turntable(scene, folder / "turntable.gif", console)
+    _film(views, scene, folder / "turntable.gif", console)
     if not args.no_report:
         with console.stage("report"):
             _report(args, folder, mesh, found, pairs[:SHOWN], console)
@@ -211,23 +215,27 @@ def _views(views: "Views", scene: "Scene", folder: Path, console: Console) -> "l
     return pairs
 
 
-def _turntable(scene: "Scene", path: Path, console: Console) -> None:
-    """A film of the object from all around."""
+def _film(views: "Views", scene: "Scene", path: Path, console: Console) -> None:
+    """A film of the object from all around; without masks, along the cameras, as nobody saw the rest."""
     from PIL import Image
 
     from isofield.data.atomic import atomic_write
     from isofield.render.image import Painter
-    from isofield.render.orbit import turntable
+    from isofield.render.orbit import between, turntable
 
-    painter = Painter(scene)
+    painter, back = Painter(scene), scene.world_from_scene
+    if views.masks is None:
+        height, width = views.images[0].shape[:2]
+        cameras = between(views.cameras, FRAMES)
+    else:
+        height, width = EDGE, EDGE
+        cameras = [camera.moved(back) for camera in turntable(scene.box, FRAMES, (EDGE, EDGE), 20.0, up="y")]
+    frames = []
     with console.stage("turntable") as advance:
-        back = scene.world_from_scene
-        cameras = turntable(scene.box, FRAMES, (EDGE, EDGE), 20.0, up="y")
-        frames = []
         for number, camera in enumerate(cameras):
-            picture = painter.picture(camera.moved(back), EDGE, EDGE, "colour")
+            picture = painter.picture(camera, height, width, "colour")
             frames.append(Image.fromarray((picture * 255).round().astype("uint8")))
-            advance((number + 1) / FRAMES)
+            advance((number + 1) / len(cameras))
         with atomic_write(path) as temporary:
             frames[0].save(temporary, "GIF", save_all=True, append_images=frames[1:], duration=80, loop=0)
 

@@ -112,6 +112,10 @@ class Fit:
             self._done(trainer)
         assert self.volume is not None
         assert self.volume_shading is not None
+        if not self.bounded:  # only where light ends is known: no surface was fitted
+            light = grids.carved(grids.free_space(self.volume, self.pixels))
+            size = self.volume.cells.resolution
+            self.surface = grids.as_surface(self.volume, light, size, BAND / size)
         return Fitted(
             self.volume,
             self.volume_shading,
