@@ -54,8 +54,8 @@ def networks(rows: Rows) -> str:
     """The plain NeRF beside the grids: rays per second, and how far it came in the same minutes."""
     lines = ["| plain NeRF | seconds | steps | rays per second | PSNR (training) |", "|---|---|---|---|---|"]
     for name, row in rows.items():
-        took = f"{row['seconds']:.0f} | {row['steps']:,} | {row['rays_per_second']:.0f} | {row['psnr_training']:.1f}"
-        lines.append(f"| {name.partition(',')[0]} | {took} |")
+        took = f"{row['seconds']:.0f} | {row['steps']:,} | {row['rays_per_second']:.0f}"
+        lines.append(f"| {name.partition(',')[0]} | {took} | {row['psnr_training']:.1f} |")
     return "\n".join(lines)
 
 
