@@ -47,7 +47,7 @@ demo-photos: $(READY)
 	@echo && echo "Open out/photos.check.html in a browser; the photos are in datasets/photos/chair."
 
 test: $(READY) chromium
-	$(PY) -m pytest -m "not slow and not gpu"
+	$(PY) -m pytest -n 2 -m "not slow and not gpu"
 
 test-all: $(READY) chromium
 	$(PY) -m pytest -m "not gpu"
