@@ -200,8 +200,8 @@ def _given(voxels: VoxelField, rays: Rays, shift: Tensor) -> tuple[Any, ...]:
 
 
 def ray_arrays(rays: Rays) -> tuple[np.ndarray, ...]:
-    """Origins, directions, near and far as the loops take them."""
-    parts = (rays.origins, rays.directions, rays.near, rays.far)
+    """Origins, directions, near and far as the loops take them: finite, as fast arithmetic asks for."""
+    parts = (rays.origins, rays.directions, rays.near.clamp(max=1e9), rays.far.clamp(max=1e9))
     return tuple(part.float().contiguous().numpy() for part in parts)
 
 
