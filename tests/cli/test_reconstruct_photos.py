@@ -50,7 +50,7 @@ def test_a_folder_of_photos_becomes_a_folder_with_everything(photos: Path, tmp_p
     assert "the scene from the same places" in (out / "report.html").read_text()
     with Image.open(out / "turntable.gif") as film:
         assert film.n_frames == 3
-    assert not (out / "work" / "state.npz").exists()
+    assert not (out / "cache" / "state.npz").exists()
     shown = tmp_path / "one.png"
     scene = str(out / "scene.safetensors")
     assert main(["render", scene, "-o", str(shown), "--width", "32", "--height", "32"]) == 0

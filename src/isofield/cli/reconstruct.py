@@ -254,7 +254,7 @@ def _write_report(
         found=found,
         seconds=dict(console.timings),
         warnings=list(console.warnings),
-        command=shlex.join(["isofield", *_words(args)]),
+        command=shlex.join(["isofield", *words(args)]),
         up=args.up,
     )
     return write_report(paths.report, contents)
@@ -264,7 +264,7 @@ def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Con
     pictures = [path for path in paths.companions if path.exists()]
     outputs = [paths.mesh, *pictures, *([paths.report] if args.reports else [])]
     record = run_record(
-        _words(args),
+        words(args),
         seed=args.common.seed,
         threads=args.common.thread_count,
         timings=console.timings,
@@ -278,5 +278,6 @@ def _finish(args: Reconstruct, paths: Paths, found: dict[str, Any], console: Con
     console.finish(f"{args.scan.name} is a mesh", rows, record)
 
 
-def _words(args: Reconstruct) -> list[str]:
+def words(args: Reconstruct) -> list[str]:
+    """What was typed, as records and reports tell it."""
     return typed("reconstruct", [str(args.scan)], (args, args.meshing, args.common), omit=("scan",))

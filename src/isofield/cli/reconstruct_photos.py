@@ -5,7 +5,7 @@ SCENE/mesh.glb           in the frame and units of the cameras
       turntable.gif      the object from all around
       views/             pictures again from where photos were taken, held-out ones first
       report.html, run.json
-      work/              what lets an interrupted run go on, and cameras that were found
+      cache/             what lets an interrupted run go on, and cameras that were found
 """
 
 import shlex
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from isofield.cli.console import Console
 from isofield.cli.meshing import extracted
 from isofield.cli.outcome import checks
-from isofield.cli.run_record import peak_memory, run_record, typed, write_record
+from isofield.cli.run_record import peak_memory, run_record, write_record
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def is_photos(path: Path) -> bool:
 
 def run(args: "Reconstruct") -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
+    from isofield.data import write_mesh
     from isofield.render.voxels import COMPILED
 
     config = check(args)
@@ -67,7 +68,7 @@ def run(args: "Reconstruct") -> int:
         meshing = args.meshing if args.meshing.keep != "all" else replace(args.meshing, keep=CRUMBS)
         mesh = extracted(meshing, scene, False, console, advance)
         mesh = mesh.transformed(scene.world_from_scene)
-        _write_mesh(folder / "mesh.glb", mesh)
+        write_mesh(folder / "mesh.glb", mesh)
     found |= {"mesh": checks(mesh), "resolution": _cells(args, scene), "notes": {}, "open": False}
     pairs = _views(views, scene, folder, console)
     held_out = views.held_out is not None and any(views.held_out)
@@ -110,7 +111,7 @@ def prepare(folder: Path, photos: Path) -> None:
     if folder.exists() and folder.samefile(photos):
         raise InputError(f"{folder} is the folder of the photos; give the results one of their own")
     try:
-        (folder / "work").mkdir(parents=True, exist_ok=True)
+        (folder / "cache").mkdir(parents=True, exist_ok=True)
         (folder / "views").mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder} cannot be made: {error.strerror}") from None
@@ -124,7 +125,7 @@ def _read(args: "Reconstruct", folder: Path, console: Console) -> "Views":
     if not has_cameras(place):
         from isofield.cli.photos_cameras import cameras_found
 
-        work = folder / "work" / "cameras"
+        work = folder / "cache" / "cameras"
         place = cameras_found(place, work, console, args.common.seed, args.common.thread_count)
     with console.stage("read"):
         views, said = read_views(place, longest)
@@ -147,16 +148,11 @@ def _fitted(
     from isofield.systems.radiance import Radiance, write_fitted
 
     torch.set_num_threads(1)  # the rays' lanes are the threads here; others would only wait for each other
-    system, words = Radiance(config), ["frame"]
+    system = Radiance(config)
     with console.stage("fit") as advance:
-
-        def watch(share: float, said: str) -> None:
-            words[0] = said
-            advance(share)
-
-        fitted = system.fit(views, watch, folder / "work" / "state.npz")
+        fitted = system.fit(views, lambda share, _: advance(share), folder / "cache" / "state.npz")
         write_fitted(folder / "scene.safetensors", config, fitted)
-    (folder / "work" / "state.npz").unlink(missing_ok=True)
+    (folder / "cache" / "state.npz").unlink(missing_ok=True)
     stages = [
         {
             "name": stage.name,
@@ -185,12 +181,6 @@ def _fitted(
 def _cells(args: "Reconstruct", scene: "Scene") -> dict[str, float]:
     cells = args.meshing.cells(scene)
     return {"cells": cells, "cell": float(scene.box.extent.max()) * scene.world_from_scene.scale / cells}
-
-
-def _write_mesh(path: Path, mesh: "Mesh") -> None:
-    from isofield.data import write_mesh
-
-    write_mesh(path, mesh)
 
 
 def _views(views: "Views", scene: "Scene", folder: Path, console: Console) -> "list[Pair]":
@@ -257,29 +247,29 @@ def _report(
     pairs: "list[Pair]",
     console: Console,
 ) -> None:
+    from isofield.cli.reconstruct import words
     from isofield.report import Contents, write_report
 
     contents = Contents(
         title=args.scan.name,
         cloud=None,
+        pairs=pairs,
         mesh=mesh,
         found=found,
         seconds=dict(console.timings),
         warnings=list(console.warnings),
-        command=shlex.join(["isofield", *_words(args)]),
+        command=shlex.join(["isofield", *words(args)]),
         up=args.up,
     )
-    write_report(folder / "report.html", replace(contents, pairs=pairs))
-
-
-def _words(args: "Reconstruct") -> list[str]:
-    return typed("reconstruct", [str(args.scan)], (args, args.meshing, args.common), omit=("scan",))
+    write_report(folder / "report.html", contents)
 
 
 def _finish(args: "Reconstruct", folder: Path, found: dict[str, Any], console: Console) -> None:
+    from isofield.cli.reconstruct import words
+
     outputs = [folder / name for name in ("mesh.glb", "scene.safetensors", "turntable.gif")]
     record = run_record(
-        _words(args),
+        words(args),
         seed=args.common.seed,
         threads=args.common.thread_count,
         timings=console.timings,

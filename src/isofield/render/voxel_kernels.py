@@ -63,9 +63,11 @@ def thickness(raw, surface, sharpness):
 
 
 @inlined
-def advance(t, step, stretch, leave):
-    """The next place on the ray's own lattice that lies beyond `leave`."""
-    return t + max(ONE, np.ceil((leave - t) / step - f32(1e-3))) * step * stretch
+def leave(origin, direction, i, j, k, resolution):
+    """Distance at which a ray leaves the block that a cell is in."""
+    first = leave_axis(origin[0], direction[0], i, resolution)
+    second = leave_axis(origin[1], direction[1], j, resolution)
+    return min(first, min(second, leave_axis(origin[2], direction[2], k, resolution)))
 
 
 @inlined
@@ -95,6 +97,38 @@ def locate(origin, direction, t, resolution, unbounded, flat, blocks):
 
 
 @inlined
+def begin(origin, direction, near, far, shift, step, unbounded):
+    """Where a ray's first sample lies, and where the ray ends."""
+    t, last = max(near, ZERO), far
+    if not unbounded:
+        first, second = enter(origin, direction)
+        t, last = max(t, first), min(last, second)
+    return t + shift * step, last
+
+
+@inlined
+def seek(origin, direction, t, last, step, resolution, unbounded, flat, blocks):
+    """The next sample in an active cell: (whether there is one, t, first node, shares, stretch of the step).
+
+    Empty blocks of bounded grids are left at once, on the ray's own lattice of samples.
+    """
+    edge = f32(resolution)
+    found, node, fx, fy, fz, stretch = False, u64(0), ZERO, ZERO, ZERO, ONE
+    while t < last and not found:
+        kind, node, fx, fy, fz, i, j, k, stretch = locate(
+            origin, direction, t, resolution, unbounded, flat, blocks
+        )
+        if kind == 2:
+            found = True
+        elif kind == 0 and not unbounded:
+            steps = np.ceil((leave(origin, direction, i, j, k, edge) - t) / step - f32(1e-3))
+            t += max(ONE, steps) * step
+        else:
+            t += step * stretch
+    return found, t, node, fx, fy, fz, stretch
+
+
+@inlined
 def interpolated(values, node, n1, n2, fx, fy, fz):
     """A scalar of all nodes, between the eight corners of a cell."""
     ex, ey, ez = ONE - fx, ONE - fy, ONE - fz
@@ -112,34 +146,19 @@ def forward(
 ):  # fmt: skip
     """Features, transmittance, depth and number of samples of the rays in [start, stop)."""
     side, channels = resolution + 1, features.shape[1]
-    n1, n2, edge = u64(side), u64(side * side), f32(resolution)
+    n1, n2 = u64(side), u64(side * side)
     total = np.zeros(channels, np.float32)
     for r in range(start, stop):
         origin, direction = origins[r], directions[r]
-        t, last = max(near[r], ZERO), far[r]
-        if not unbounded:
-            first, second = enter(origin, direction)
-            t, last = max(t, first), min(last, second)
-        t += shift[r] * step
+        t, last = begin(origin, direction, near[r], far[r], shift[r], step, unbounded)
         left, deep, samples = ONE, ZERO, 0
         total[:] = ZERO
-        while t < last:
-            kind, node, fx, fy, fz, i, j, k, stretch = locate(
-                origin, direction, t, resolution, unbounded, flat, blocks
+        while True:
+            found, t, node, fx, fy, fz, stretch = seek(
+                origin, direction, t, last, step, resolution, unbounded, flat, blocks
             )
-            if kind == 0 and not unbounded:
-                leave = min(
-                    leave_axis(origin[0], direction[0], i, edge),
-                    min(
-                        leave_axis(origin[1], direction[1], j, edge),
-                        leave_axis(origin[2], direction[2], k, edge),
-                    ),
-                )
-                t = advance(t, step, ONE, leave)
-                continue
-            if kind != 2:
-                t += step * stretch
-                continue
+            if not found:
+                break
             samples += 1
             value = interpolated(raw, node, n1, n2, fx, fy, fz)
             density, _ = thickness(value, surface, sharpness)
@@ -180,37 +199,22 @@ def backward(
     it, d loss / d (density * step) = T v - W - (gradient through what passes).
     """
     side, channels = resolution + 1, features.shape[1]
-    n1, n2, edge = u64(side), u64(side * side), f32(resolution)
+    n1, n2 = u64(side), u64(side * side)
     g = np.zeros(channels, np.float32)
     for r in range(start, stop):
         origin, direction = origins[r], directions[r]
-        t, last = max(near[r], ZERO), far[r]
-        if not unbounded:
-            first, second = enter(origin, direction)
-            t, last = max(t, first), min(last, second)
-        t += shift[r] * step
+        t, last = begin(origin, direction, near[r], far[r], shift[r], step, unbounded)
         left, slope = ONE, d_depth[r]
         rest = slope * depth[r] + passed[r] * d_passed[r]
         for c in range(channels):
             g[c] = d_seen[r, c]
             rest += g[c] * seen[r, c]
-        while t < last:
-            kind, node, fx, fy, fz, i, j, k, stretch = locate(
-                origin, direction, t, resolution, unbounded, flat, blocks
+        while True:
+            found, t, node, fx, fy, fz, stretch = seek(
+                origin, direction, t, last, step, resolution, unbounded, flat, blocks
             )
-            if kind == 0 and not unbounded:
-                leave = min(
-                    leave_axis(origin[0], direction[0], i, edge),
-                    min(
-                        leave_axis(origin[1], direction[1], j, edge),
-                        leave_axis(origin[2], direction[2], k, edge),
-                    ),
-                )
-                t = advance(t, step, ONE, leave)
-                continue
-            if kind != 2:
-                t += step * stretch
-                continue
+            if not found:
+                break
             value = interpolated(raw, node, n1, n2, fx, fy, fz)
             density, d_density = thickness(value, surface, sharpness)
             kept = np.exp(-density * step)
@@ -275,29 +279,23 @@ def reach(
     n1, n2 = u64(side), u64(side * side)
     for r in range(start, stop):
         origin, direction = origins[r], directions[r]
-        t, last = max(near[r], ZERO), far[r]
-        if not unbounded:
-            first, second = enter(origin, direction)
-            t, last = max(t, first), min(last, second)
-        t += shift[r] * step
+        t, last = begin(origin, direction, near[r], far[r], shift[r], step, unbounded)
         left = ONE
-        while t < last:
-            kind, node, fx, fy, fz, _, _, _, stretch = locate(
-                origin, direction, t, resolution, unbounded, flat, blocks
+        while left >= end:
+            found, t, node, fx, fy, fz, stretch = seek(
+                origin, direction, t, last, step, resolution, unbounded, flat, blocks
             )
-            if kind == 2:
-                value = interpolated(raw, node, n1, n2, fx, fy, fz)
-                density, _ = thickness(value, surface, sharpness)
-                # the nearest corner, so that light does not leak a cell deep
-                near_node = node
-                if fx > HALF:
-                    near_node += n2
-                if fy > HALF:
-                    near_node += n1
-                if fz > HALF:
-                    near_node += U1
-                left *= np.exp(-density * step)
-                most[near_node] = max(most[near_node], left)
-                if left < end:
-                    break
+            if not found:
+                break
+            value = interpolated(raw, node, n1, n2, fx, fy, fz)
+            density, _ = thickness(value, surface, sharpness)
+            left *= np.exp(-density * step)
+            # the nearest corner, so that light does not leak a cell deep
+            if fx > HALF:
+                node += n2
+            if fy > HALF:
+                node += n1
+            if fz > HALF:
+                node += U1
+            most[node] = max(most[node], left)
             t += step * stretch

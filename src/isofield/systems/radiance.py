@@ -111,7 +111,6 @@ def plan(config: RadianceConfig, bounded: bool) -> list[Stage]:
             raw=0.1,
             smooth_raw=0,
             eikonal=1e-6,
-            clear=0,
             sharpness=(0.7, 1.7),
         )
         stages.append(shape)

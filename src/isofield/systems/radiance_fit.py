@@ -23,18 +23,21 @@ from isofield.systems import radiance_grids as grids
 from isofield.systems.radiance_scene import Fitted, field_from, field_tensors
 from isofield.systems.radiance_stage import Light, Measures, Stage, Trainer, pixels_that_meet
 
-KEEP_EVERY = 400
-"""Steps between states that are written."""
+KEEP_EVERY = 200
+"""Steps between states that are written, beside that at the end of each stage."""
 START = -4.0
 """Raw density at the beginning: a thin fog."""
 FOG = 100.0
-"""Scale of the density, so that the fog dims a ray by half over the grid."""
+"""Scale of the density: the fog lets a sixth of the light through the whole grid."""
 GENEROUS = 1.5
 """Cells by which a surface begins outside of where the light ends: it finds its way inwards, not outwards."""
 MARGIN = 0.02
 """Around the box of an object's hull, where its surface is looked for."""
 BAND = 6.0
 """Cells on both sides of a surface in which its distance is fitted."""
+
+COMPARED = 30_000
+"""Pixels by which it is decided what shows the scene better."""
 
 Watch = Callable[[float, str], None]
 """Hears which share of all work is done, and how it goes."""
@@ -105,7 +108,7 @@ class Fit:
             ) -> None:
                 share = (before + done * trainer.stage.rays) / whole
                 self.watch(share, f"{trainer.stage.name} {trainer.measures.psnr:.1f} dB")
-                if done % KEEP_EVERY == 0:
+                if done % KEEP_EVERY == 0 or done == trainer.stage.steps:
                     self._save(number, trainer)
 
             trainer.run(watch)
@@ -116,15 +119,30 @@ class Fit:
             light = grids.carved(grids.free_space(self.volume, self.pixels))
             size = self.volume.cells.resolution
             self.surface = grids.as_surface(self.volume, light, size, BAND / size)
-        return Fitted(
-            self.volume,
-            self.volume_shading,
-            self.surface,
-            None if self.surface is None else self.light.shading,
-            self.light.background.detach(),
-            self.frame.world_from_scene,
-            self.frame.content.padded(MARGIN) if self.masked else self.frame.box,
+        found = Fitted(
+            volume=self.volume,
+            shading=self.volume_shading,
+            surface=self.surface,
+            surface_shading=None if self.surface is None else self.light.shading,
+            background=self.light.background.detach(),
+            world_from_scene=self.frame.world_from_scene,
+            box=self.frame.content.padded(MARGIN) if self.masked else self.frame.box,
+            shows_surface=False,
         )
+        return replace(found, shows_surface=self._surface_is_better(found))
+
+    def _surface_is_better(self, found: Fitted) -> bool:
+        """Whether pictures of the surface are nearer to the photos than pictures of the volume."""
+        if not self.bounded or found.surface is None:
+            return False
+        draw = torch.Generator().manual_seed(self.orders.seed)
+        which = torch.randint(len(self.pixels), (COMPARED,), generator=draw)
+        white = torch.ones(len(which), 3)
+        rays, truth = self.pixels.rays(which), self.pixels.over(which, white)
+        errors = [
+            ((found.light(rays, white, of)[0] - truth) ** 2).mean() for of in (found.volume, found.surface)
+        ]
+        return bool(errors[1] < errors[0])
 
     def _done(self, trainer: Trainer) -> None:
         self.measures.append((trainer.stage, trainer.measures))

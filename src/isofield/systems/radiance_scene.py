@@ -37,6 +37,8 @@ class Fitted:
     world_from_scene: Similarity
     box: Box
     """Where there is a surface to look for."""
+    shows_surface: bool
+    """Whether views are rendered from the surface, not from the volume."""
 
     def scene(self) -> Scene:
         """The functions: a surface if one was fitted, otherwise where half the light stays in a cell."""
@@ -55,8 +57,8 @@ class Fitted:
 
     @property
     def seen(self) -> VoxelField:
-        """The field that views are rendered from: of a bounded scene with a surface, the surface."""
-        return self.volume if self.surface is None or self.volume.unbounded else self.surface
+        """The field that views are rendered from."""
+        return self.surface if self.shows_surface and self.surface is not None else self.volume
 
     @torch.no_grad()
     def light(
@@ -153,6 +155,7 @@ def fitted_tensors(fitted: Fitted) -> dict[str, Tensor]:
         if shading is not None:
             found |= {f"{part}.{name}": value for name, value in shading.state_dict().items()}
     found["background"] = fitted.background.detach()
+    found["shows_surface"] = torch.tensor(fitted.shows_surface)
     found["box"] = torch.from_numpy(np.stack([fitted.box.low, fitted.box.high]))
     placed = np.concatenate([[back.scale], back.rotation.ravel(), back.translation])
     return found | {"world_from_scene": torch.from_numpy(placed)}
@@ -181,4 +184,5 @@ def fitted_from(tensors: dict[str, Tensor], channels: int, width: int) -> Fitted
         background=tensors["background"],
         world_from_scene=Similarity(float(placed[0]), placed[1:10].reshape(3, 3), placed[10:]),
         box=Box(low, high),
+        shows_surface=bool(tensors["shows_surface"]),
     )

@@ -23,6 +23,7 @@ from isofield.training.touched_adam import Rates, TouchedAdam
 FAR = 100.0
 """Where unbounded rays end, in edges of the scene's cube."""
 NEAR = 0.02
+"""Where they begin, so that nothing is fitted in front of a lens."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,17 @@ class Stage:
     raw: float = 0.08
     """Rate of the raw values; of distances, in cells."""
     features: float = 0.03
+    """Rate of the features."""
     network: float = 2e-3
+    """Rate of shading, background and exposure."""
     end: float = 0.5
     """Share of the rates that is left at the end."""
     smooth: float = 1e-8
+    """Weight of the squared differences between the features of neighbours."""
     smooth_raw: float = 1e-8
+    """The same for raw values."""
     eikonal: float = 0.0
-    clear: float = 0.0
-    """Weight of the entropy of the light that passes: pixels are to show the object or not."""
+    """Weight of unit slopes, for distances."""
     sharpness: tuple[float, float] | None = None
     """At the start and the end, per cell; for surfaces."""
 
@@ -152,8 +156,8 @@ class Trainer:
             start, end = stage.sharpness
             self.voxels.sharpness = self.voxels.cells.resolution * start * (end / start) ** share
         shift = torch.rand(stage.rays, generator=draw)
-        loss, error = self._loss(which, rays, shift, share, draw)
-        loss.backward()
+        error = self._error(which, rays, shift, draw)
+        error.backward()
         falling = stage.end**share
         cell = 1 / stage.resolution if self.voxels.surface else 1.0
         rates = Rates(
@@ -167,11 +171,11 @@ class Trainer:
         self.light.step(stage.network * falling)
         self.done += 1
         self.measures.rays += stage.rays
-        self.measures.error += (error - self.measures.error) * (0.02 if self.done > 50 else 1 / self.done)
+        new = error.item() - self.measures.error
+        self.measures.error += new * (0.02 if self.done > 50 else 1 / self.done)
 
-    def _loss(
-        self, which: Tensor, rays: Rays, shift: Tensor, share: float, draw: torch.Generator
-    ) -> tuple[Tensor, float]:
+    def _error(self, which: Tensor, rays: Rays, shift: Tensor, draw: torch.Generator) -> Tensor:
+        """Mean squared difference between what the rays show and the pixels."""
         if self.voxels.unbounded:
             behind = self.light.background.expand(len(which), 3)
         elif self.behind is None:
@@ -185,14 +189,4 @@ class Trainer:
         if self.learn_exposure:
             gains = self.light.exposure - self.light.exposure.mean(dim=0)
             found = found * torch.exp(gains[self.pixels.pictures(which)])
-        error = ((found - self.pixels.over(which, behind.detach())) ** 2).mean()
-        loss = error
-        if (
-            self.stage.clear
-            and (share > 0.3 or self.stage.sharpness is not None)
-            and not self.voxels.unbounded
-        ):
-            kept = marched.passed.clamp(1e-6, 1 - 1e-6)
-            entropy = -(kept * kept.log() + (1 - kept) * (1 - kept).log())
-            loss = loss + self.stage.clear * entropy.mean()
-        return loss, error.item()
+        return ((found - self.pixels.over(which, behind.detach())) ** 2).mean()
