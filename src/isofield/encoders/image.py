@@ -62,7 +62,9 @@ class ImageCode(nn.Module):
         self.register_buffer("std", torch.tensor(STD), persistent=False)
 
     def forward(self, images: Float[Tensor, "b h w 3"]) -> Code:
-        x = ((images - self.mean) / self.std).permute(0, 3, 1, 2)
+        # contiguous: oneDNN up to 3.12 writes past its buffers where a 1x1 convolution with stride has few
+        # channels that vary fastest (its issue 6035)
+        x = ((images - self.mean) / self.std).permute(0, 3, 1, 2).contiguous()
         x = relu(self.stem_norm(self.stem(x)))
         x = nn.functional.max_pool2d(x, 3, stride=2, padding=1)
         for stage in self.stages:
