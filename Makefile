@@ -10,7 +10,7 @@ READY_DOCS := $(VENV)/.ready-docs
 
 help:
 	@echo "make demo         reconstruct the scan in examples/"
-	@echo "make demo-photos  render photos of a chair whose cameras are known, and look at them"
+	@echo "make demo-photos  render photos of a chair whose cameras are known, and reconstruct it"
 	@echo "make test         all fast tests, a real browser included"
 	@echo "make check        format, lint, types, import layers"
 	@echo "make test-all     the slow tests, too"
@@ -44,7 +44,8 @@ demo-photos: $(READY)
 	@mkdir -p out
 	$(PY) recipes/demo_photos.py --models chair
 	$(PY) -m isofield check datasets/photos/chair --report out/photos.check.html
-	@echo && echo "Open out/photos.check.html in a browser; the photos are in datasets/photos/chair."
+	$(PY) -m isofield reconstruct datasets/photos/chair -o out/chair --quality fast
+	@echo && echo "Open out/photos.check.html and out/chair/report.html in a browser."
 
 test: $(READY) chromium
 	$(PY) -m pytest -n 2 -m "not slow and not gpu"

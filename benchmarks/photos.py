@@ -2,7 +2,8 @@
 
     python benchmarks/photos.py NAME=FOLDER[:LONGEST[:SURFACE]] ... -o benchmarks/results/photos.json
 
-SURFACE is a PLY of points on the true surface, in the frame of the cameras. Rows are added to the file by
+SURFACE is a PLY of points on the true surface that can be seen, in the frame of the cameras; beside it
+mesh.ply is the whole. Rows are added to the file by
 name. --ablate runs the named options one by one on the first folder, --nerf SECONDS the plain NeRF.
 """
 
@@ -31,9 +32,10 @@ from isofield.systems.radiance_scene import Fitted
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "default": {},
+    "no silhouettes": {"silhouette": 0.0},
+    "no balloon": {"balloon": 0.0},
     "no masks": {"masks": False},
     "random greys": {"random_background": True},
-    "no surface": {"surface": False},
     "4 channels": {"channels": 4},
     "16 channels": {"channels": 16},
     "half the effort": {"effort": 0.5},
@@ -63,11 +65,16 @@ def chamfer(mesh: Mesh, path: Path) -> dict[str, float]:
     drawn = sample_surface(mesh, 100_000, 0)[0]
     there, back = cKDTree(truth).query(drawn)[0].mean(), cKDTree(drawn).query(truth)[0].mean()
     squared = igl.point_mesh_squared_distance(truth, mesh.vertices, mesh.faces.astype(np.int64))[0]
+    whole = trimesh.load(path.with_name("mesh.ply"))
+    away = igl.point_mesh_squared_distance(drawn, np.asarray(whole.vertices), np.asarray(whole.faces))[0]
+    complete, accurate = (float(np.sqrt(part).mean()) / longest for part in (squared, away))
     return {
+        "chamfer_exact": (complete + accurate) / 2,
+        "accuracy_exact": accurate,
         "chamfer_samples": float(there + back) / 2 / longest,
         "accuracy_samples": float(there) / longest,
         "completeness_samples": float(back) / longest,
-        "completeness_exact": float(np.sqrt(squared).mean()) / longest,
+        "completeness_exact": complete,
     }
 
 

@@ -1,5 +1,6 @@
 """Radiance grids: a ball in a few pictures comes back, a killed fit goes on, a file keeps what was found."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from isofield.systems.radiance import Radiance, RadianceConfig, plan, read_fitte
 from isofield.systems.radiance_fit import Fit, Orders
 from isofield.systems.radiance_grids import distance_to, free_space, hull, on, outlines_of
 from isofield.systems.radiance_scene import Fitted
+from isofield.systems.radiance_stage import Stage
 
 SIZE, RADIUS, CENTRE = 40, 2.0, np.array([5.0, -3.0, 1.0])
 CONFIG = RadianceConfig(resolution=32, effort=0.06)
@@ -175,3 +177,17 @@ def test_traces_of_the_object_count() -> None:
 
 def _orders() -> Orders:
     return Orders(tuple(plan(CONFIG, True)), 8, 64, True, False, True, 0)
+
+
+def test_a_fit_that_learns_nothing_begins_again_and_says_so() -> None:
+    still = Stage("coarse", 32, 200, 64, raw=0.0, features=0.0, network=0.0)
+    said: list[str] = []
+    fit = Fit(replace(_orders(), stages=(still,)), ball(4), lambda share, words: said.append(words))
+    fit.run()
+    assert [words for words in said if "attempt" in words] == [
+        f"learnt nothing, beginning again (attempt {attempt} of 3)" for attempt in (2, 3)
+    ]
+    learns = replace(still, raw=0.08, features=0.03, network=2e-3)
+    said.clear()
+    Fit(replace(_orders(), stages=(learns,)), ball(4), lambda share, words: said.append(words)).run()
+    assert not any("attempt" in words for words in said)

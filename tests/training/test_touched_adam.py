@@ -53,7 +53,7 @@ def test_compiled_and_plain_steps_agree(smooth: float) -> None:
         adam = TouchedAdam(voxels, Gradients.of(voxels))
         for seed in range(3):
             touch(adam.gradients, seed)
-            adam.step(Rates(0.01, 0.01, smooth, smooth, smooth / 10), compiled)
+            adam.step(Rates(0.01, 0.01, smooth, smooth, smooth / 10, 0.1), compiled)
         assert not any(lane.any() for lane in adam.gradients.raw + adam.gradients.features)
         results.append(voxels)
     # the compiled step reads neighbours that have moved already

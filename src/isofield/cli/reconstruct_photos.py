@@ -88,10 +88,10 @@ def check(args: "Reconstruct") -> "RadianceConfig":
     from isofield.systems.radiance import RadianceConfig
 
     if args.system not in ("auto", "radiance"):
-        raise InputError(
-            f"--system {args.system} does not reconstruct photos here; leave it out, or see"
-            f" `isofield train {args.system} PHOTOS -o RUN` and `isofield render RUN/weights.safetensors`"
-        )
+        said = f"--system {args.system} does not reconstruct photos here; leave it out"
+        if args.system in ("nerf", "dvr"):
+            said += f", or learn with `isofield train {args.system} PHOTOS -o RUN`"
+        raise InputError(said)
     for name in ("weights", "sensor"):
         if getattr(args, name) is not None:
             raise InputError(f"--{name} is not for photos; leave it out")

@@ -31,8 +31,8 @@ class Render:
     """
 
     subject: Annotated[Path, tyro.conf.Positional]
-    """Mesh (GLB, PLY, OBJ, STL, OFF), or weights of a system that learns one scene, as `isofield train nerf`
-    or `isofield convert` write them."""
+    """Mesh (GLB, PLY, OBJ, STL, OFF), or weights of one scene: the scene.safetensors of `isofield reconstruct
+    PHOTOS`, or what `isofield train nerf` or `isofield convert` wrote."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
     """FILE.mp4, FILE.gif, FILE.png, or a folder."""
     path: Annotated[Path | None, tyro.conf.arg(metavar="PHOTOS")] = None

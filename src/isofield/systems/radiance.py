@@ -41,6 +41,10 @@ class RadianceConfig:
     """Whether each photo without mask has gains of its own."""
     masks: bool = True
     """Whether masks tell where the object is; otherwise they only give the background."""
+    silhouette: float = 0.2
+    """Weight of the masks: how much of the light a ray loses is compared with them."""
+    balloon: float = 3e-7
+    """Weight of growth of the surface, which sinks into uniform colours otherwise."""
     random_background: bool = False
     """Whether masked pictures are compared over random greys, not over the one farthest from the object's."""
     seed: int = 0
@@ -109,15 +113,16 @@ def plan(config: RadianceConfig, bounded: bool) -> list[Stage]:
             size // 2,
             steps(300),
             raw=0.1,
-            smooth_raw=0,
+            smooth_raw=3e-5,
             eikonal=1e-6,
+            balloon=config.balloon,
             sharpness=(0.7, 1.7),
         )
         stages.append(shape)
         stages.append(
             replace(shape, name="surface", resolution=size, steps=steps(700), end=0.1, sharpness=(1.25, 3.3))
         )
-    return stages
+    return [replace(stage, silhouette=config.silhouette) for stage in stages]
 
 
 def write_fitted(path: Path, config: RadianceConfig, fitted: Fitted) -> None:

@@ -1,27 +1,24 @@
-"""All stages of `radiance.py` on one set of photos, and the state that lets them go on after a kill."""
+"""All stages of `radiance.py` on one set of photos."""
 
-import hashlib
-import io
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
-from isofield.data.atomic import atomic_write
 from isofield.data.pixel_rays import PixelRays
 from isofield.data.view_frame import frame_of
+from isofield.errors import InputError
 from isofield.fields.shading import Shading
 from isofield.observation import Views
 from isofield.ops.active_cells import ActiveCells, corners_of
 from isofield.render.voxels import VoxelField
 from isofield.systems import radiance_grids as grids
-from isofield.systems.radiance_scene import Fitted, field_from, field_tensors
+from isofield.systems.radiance_scene import Fitted
 from isofield.systems.radiance_stage import Light, Measures, Stage, Trainer, pixels_that_meet
+from isofield.systems.radiance_state import field_of, restored, save
 
 KEEP_EVERY = 200
 """Steps between states that are written, beside that at the end of each stage."""
@@ -35,9 +32,14 @@ MARGIN = 0.02
 """Around the box of an object's hull, where its surface is looked for."""
 BAND = 6.0
 """Cells on both sides of a surface in which its distance is fitted."""
-
 COMPARED = 30_000
 """Pixels by which it is decided what shows the scene better."""
+ATTEMPTS = 3
+"""First weights and draws that are tried before a fit goes on as it is."""
+TIME_TO_LEARN = 200
+"""Steps after which a stage should know more than one colour."""
+SEEDS_APART = 1_000_003
+"""Between the seeds of attempts."""
 
 Watch = Callable[[float, str], None]
 """Hears which share of all work is done, and how it goes."""
@@ -75,6 +77,8 @@ class Fit:
     surface: VoxelField | None = None
     volume_shading: Shading | None = None
     measures: list[tuple[Stage, Measures]] = field(default_factory=list)
+    attempt: int = 1
+    hulls: dict[int, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.frame = frame_of(self.views)
@@ -97,21 +101,14 @@ class Fit:
     def run(self) -> Fitted:
         """All stages that are still to do."""
         stages = self.orders.stages
-        first, kept = self._restored()
-        whole = sum(stage.steps * stage.rays for stage in stages)
+        first, kept = restored(self)
         for number in range(first, len(stages)):
-            trainer = self._trainer(stages[number], kept if number == first else None)
-            before = sum(stage.steps * stage.rays for stage in stages[:number])
-
-            def watch(
-                done: int, trainer: Trainer = trainer, number: int = number, before: int = before
-            ) -> None:
-                share = (before + done * trainer.stage.rays) / whole
-                self.watch(share, f"{trainer.stage.name} {trainer.measures.psnr:.1f} dB")
-                if done % KEEP_EVERY == 0 or done == trainer.stage.steps:
-                    self._save(number, trainer)
-
-            trainer.run(watch)
+            trainer = self._run(number, kept if number == first else None)
+            while number == 0 and self.attempt < ATTEMPTS and self._collapsed(trainer):
+                self.attempt += 1
+                self.watch(0.0, f"learnt nothing, beginning again (attempt {self.attempt} of {ATTEMPTS})")
+                self.light = self._light()
+                trainer = self._run(number, None)
             self._done(trainer)
         assert self.volume is not None
         assert self.volume_shading is not None
@@ -130,6 +127,28 @@ class Fit:
             shows_surface=False,
         )
         return replace(found, shows_surface=self._surface_is_better(found))
+
+    def _run(self, number: int, kept: dict[str, np.ndarray] | None) -> Trainer:
+        """One stage, from its beginning or from what was kept of it."""
+        trainer = self._trainer(self.orders.stages[number], kept)
+        work = [stage.steps * stage.rays for stage in self.orders.stages]
+        before, whole = sum(work[:number]), sum(work)
+
+        def watch(done: int) -> None:
+            share = (before + done * trainer.stage.rays) / whole
+            self.watch(share, f"{trainer.stage.name} {trainer.measures.psnr:.1f} dB")
+            if done % KEEP_EVERY == 0 or done == trainer.stage.steps:
+                save(self, number, trainer)
+
+        trainer.run(watch)
+        return trainer
+
+    def _collapsed(self, trainer: Trainer) -> bool:
+        """Whether a stage that had time to learn shows the pixels no better than one colour would."""
+        behind = torch.full((len(self.pixels), 3), self._behind() or 0.0)
+        colours = self.pixels.over(torch.arange(len(self.pixels)), behind)
+        constant = float(((colours - colours.mean(dim=0)) ** 2).mean())
+        return trainer.done >= TIME_TO_LEARN and trainer.measures.error >= constant
 
     def _surface_is_better(self, found: Fitted) -> bool:
         """Whether pictures of the surface are nearer to the photos than pictures of the volume."""
@@ -153,13 +172,18 @@ class Fit:
 
     def _trainer(self, stage: Stage, kept: dict[str, np.ndarray] | None) -> Trainer:
         voxels = self._begin(stage) if kept is None else field_of(kept)
+        which = pixels_that_meet(voxels, self.pixels)
+        if not len(which):
+            raise InputError(
+                "nothing was found that the photos agree on; look at the cameras with `isofield check PHOTOS`"
+            )
         trainer = Trainer(
             stage,
             voxels,
             self.light,
             self.pixels,
-            pixels_that_meet(voxels, self.pixels),
-            self.orders.seed,
+            which,
+            self.orders.seed + SEEDS_APART * (self.attempt - 1),
             behind=self._behind(),
             learn_exposure=self.orders.exposure and not self.bounded,
         )
@@ -169,10 +193,16 @@ class Fit:
             trainer.measures.error = float(kept["error"])
         return trainer
 
+    def _hull(self, size: int) -> np.ndarray | None:
+        """Cells that some of the masks' hull may be in; found once for each size, None without masks."""
+        if self.outlines and size not in self.hulls:
+            self.hulls[size] = grids.hull(self.outlines, size)
+        return self.hulls.get(size)
+
     def _begin(self, stage: Stage) -> VoxelField:
         """The field of a stage, from that of the one before."""
         last, size = self.volume, stage.resolution
-        within = grids.hull(self.outlines, size) if self.outlines else None
+        within = self._hull(size)
         if last is None:
             cells = ActiveCells(np.ones((size,) * 3, bool) if within is None else within)
             raw = np.full(cells.side**3, START, np.float32)
@@ -207,71 +237,6 @@ class Fit:
 
     def _light(self) -> Light:
         """Shading that does nothing yet; its random part is the same every time."""
-        torch.manual_seed(self.orders.seed)
+        torch.manual_seed(self.orders.seed + SEEDS_APART * (self.attempt - 1))
         shading = Shading(self.orders.channels, self.orders.width)
         return Light(shading, torch.full((3,), 0.5), torch.zeros(len(self.views), 3))
-
-    def _fingerprint(self) -> str:
-        """Of the orders and the pictures."""
-        said = json.dumps([asdict(stage) for stage in self.orders.stages]) + repr(self.orders)
-        whole = hashlib.sha256(said.encode())
-        for part in (self.pixels.colours[:: 1 + len(self.pixels) // 100_000], self.pixels.turns):
-            whole.update(part.contiguous().numpy().tobytes())
-        return whole.hexdigest()
-
-    def _save(self, number: int, trainer: Trainer) -> None:
-        if self.state is None:
-            return
-        light = io.BytesIO()
-        shading, optimiser = self.light.shading.state_dict(), self.light.optimiser.state_dict()
-        first = None if self.volume_shading is None else self.volume_shading.state_dict()
-        torch.save([shading, self.light.background.data, self.light.exposure.data, optimiser, first], light)
-        parts: dict[str, Any] = {
-            "fingerprint": self._fingerprint(),
-            "stage": number,
-            "done": trainer.done,
-            "error": trainer.measures.error,
-            "light": np.frombuffer(light.getvalue(), np.uint8),
-            **{f"moment{i}": moment for i, moment in enumerate(trainer.adam.moments)},
-            **_arrays("now", trainer.voxels, whole=True),
-        }
-        for name, known in (("volume", self.volume), ("surface", self.surface)):
-            if known is not None:
-                parts |= _arrays(name, known)
-        with atomic_write(self.state) as temporary, temporary.open("wb") as file:
-            np.savez(file, **parts)
-
-    def _restored(self) -> tuple[int, dict[str, np.ndarray] | None]:
-        """The stage to go on with, and its state; from the beginning if there is none that fits."""
-        if self.state is None or not self.state.exists():
-            return 0, None
-        try:
-            with np.load(self.state) as file:
-                kept = {name: file[name] for name in file.files}
-        except (OSError, ValueError, BadZipFile):
-            return 0, None
-        if str(kept.get("fingerprint")) != self._fingerprint():
-            return 0, None
-        for name in ("volume", "surface"):
-            if f"{name}.kind" in kept:
-                setattr(self, name, field_of(kept, name))
-        light = torch.load(io.BytesIO(kept["light"].tobytes()), weights_only=True)
-        self.light.shading.load_state_dict(light[0])
-        self.light.background.data, self.light.exposure.data = light[1], light[2]
-        self.light.optimiser.load_state_dict(light[3])
-        if light[4] is not None:
-            self.volume_shading = Shading(self.orders.channels, self.orders.width)
-            self.volume_shading.load_state_dict(light[4])
-        return int(kept["stage"]), kept
-
-
-def _arrays(name: str, voxels: VoxelField, whole: bool = False) -> dict[str, np.ndarray]:
-    found = {f"{name}.{key}": value.numpy() for key, value in field_tensors(voxels).items()}
-    return found | ({f"{name}.all": voxels.raw} if whole else {})
-
-
-def field_of(kept: dict[str, np.ndarray], name: str = "now") -> VoxelField:
-    """A field in a state that was written."""
-    keys = ("cells", "raw", "features", "scale", "kind")
-    voxels = field_from({key: torch.from_numpy(kept[f"{name}.{key}"]) for key in keys})
-    return replace(voxels, raw=kept[f"{name}.all"]) if f"{name}.all" in kept else voxels

@@ -19,7 +19,7 @@ from isofield.systems.radiance_stage import bounded
 
 CHUNK = 65_536
 """Rays at a time."""
-OUTWARDS = 0.5
+OUTWARDS = 0.75
 """Cells outside of zero where light ends: the density of a flat distance stops it before zero is reached."""
 
 

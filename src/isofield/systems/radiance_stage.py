@@ -49,6 +49,10 @@ class Stage:
     """The same for raw values."""
     eikonal: float = 0.0
     """Weight of unit slopes, for distances."""
+    balloon: float = 0.0
+    """Weight of growth, for distances."""
+    silhouette: float = 0.0
+    """Weight of the squared differences between how much light is stopped and the masks."""
     sharpness: tuple[float, float] | None = None
     """At the start and the end, per cell; for surfaces."""
 
@@ -156,8 +160,8 @@ class Trainer:
             start, end = stage.sharpness
             self.voxels.sharpness = self.voxels.cells.resolution * start * (end / start) ** share
         shift = torch.rand(stage.rays, generator=draw)
-        error = self._error(which, rays, shift, draw)
-        error.backward()
+        error, outside = self._errors(which, rays, shift, draw)
+        (error + stage.silhouette * outside).backward()
         falling = stage.end**share
         cell = 1 / stage.resolution if self.voxels.surface else 1.0
         rates = Rates(
@@ -166,6 +170,7 @@ class Trainer:
             stage.smooth_raw,
             stage.smooth,
             stage.eikonal,
+            stage.balloon,
         )
         self.adam.step(rates)
         self.light.step(stage.network * falling)
@@ -174,8 +179,10 @@ class Trainer:
         new = error.item() - self.measures.error
         self.measures.error += new * (0.02 if self.done > 50 else 1 / self.done)
 
-    def _error(self, which: Tensor, rays: Rays, shift: Tensor, draw: torch.Generator) -> Tensor:
-        """Mean squared difference between what the rays show and the pixels."""
+    def _errors(
+        self, which: Tensor, rays: Rays, shift: Tensor, draw: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Mean squared differences between what the rays show and the pixels, and their masks."""
         if self.voxels.unbounded:
             behind = self.light.background.expand(len(which), 3)
         elif self.behind is None:
@@ -189,4 +196,8 @@ class Trainer:
         if self.learn_exposure:
             gains = self.light.exposure - self.light.exposure.mean(dim=0)
             found = found * torch.exp(gains[self.pixels.pictures(which)])
-        return ((found - self.pixels.over(which, behind.detach())) ** 2).mean()
+        error = ((found - self.pixels.over(which, behind.detach())) ** 2).mean()
+        mask = self.pixels.mask
+        if mask is None:
+            return error, torch.zeros(())
+        return error, ((1 - marched.passed - mask[which]) ** 2).mean()

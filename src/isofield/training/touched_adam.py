@@ -27,6 +27,8 @@ class Rates:
     smooth_features: float = 0.0
     eikonal: float = 0.0
     """Weight of (|gradient| - 1)^2 at nodes, with distances counted in cells; for signed distances."""
+    balloon: float = 0.0
+    """Slope that is added everywhere, so that a surface grows where the pictures do not mind."""
 
 
 @dataclass

@@ -23,7 +23,7 @@ def step(
     side = voxels.cells.side
     raw = (
         voxels.raw, *gradients.raw, *moments[:2], *gradients.raw_touched, side, f32(rates.raw), *corrections,
-        f32(2 * rates.smooth_raw), f32(2 * rates.eikonal),
+        f32(2 * rates.smooth_raw), f32(2 * rates.eikonal), f32(rates.balloon),
     )  # fmt: skip
     features = (
         voxels.features, *gradients.features, *moments[2:], *gradients.rows_touched, f32(rates.features),
@@ -55,7 +55,7 @@ def steepness(table, node, side, size):
 
 @compiled
 def step_raw(
-    table, sums, others, first, second, touched, touched_too, side, rate, c1, c2, smooth, eikonal
+    table, sums, others, first, second, touched, touched_too, side, rate, c1, c2, smooth, eikonal, balloon
 ):  # fmt: skip
     """Adam on the touched nodes of a scalar."""
     nodes, margin, size = len(table), 2 * side * side, f32(side - 1)
@@ -63,7 +63,7 @@ def step_raw(
         if touched[node] == 0 and touched_too[node] == 0:
             continue
         touched[node] = touched_too[node] = 0
-        g = sums[node] + others[node]
+        g = sums[node] + others[node] + balloon
         sums[node] = others[node] = ZERO
         if margin <= node < nodes - margin:
             me = table[node]

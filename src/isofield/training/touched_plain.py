@@ -38,7 +38,7 @@ def _raw_terms(voxels: VoxelField, touched: Int[np.ndarray, " m"], rates: "Rates
     """Slopes of what is asked of the raw values beside the pictures."""
     from isofield.training.touched_adam import inner
 
-    table, side, found = voxels.raw, voxels.cells.side, np.zeros(len(touched), np.float32)
+    table, side, found = voxels.raw, voxels.cells.side, np.full(len(touched), rates.balloon, np.float32)
     whole = inner(voxels.cells)
     within = (touched >= whole.start) & (touched < whole.stop)
     node, size = touched[within], voxels.cells.resolution
