@@ -37,7 +37,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "no masks": {"masks": False},
     "random greys": {"random_background": True},
     "4 channels": {"channels": 4},
-    "16 channels": {"channels": 16},
     "half the effort": {"effort": 0.5},
 }
 
@@ -151,11 +150,12 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--resolution", type=int, default=128)
     parser.add_argument("--effort", type=float, default=1.0)
+    parser.add_argument("--no-surface", action="store_true")
     parser.add_argument("--suffix", default="")
     parser.add_argument("--ablate", action="store_true")
     parser.add_argument("--nerf", type=float, default=0.0)
     args = parser.parse_args()
-    config = RadianceConfig(resolution=args.resolution, effort=args.effort)
+    config = RadianceConfig(resolution=args.resolution, effort=args.effort, surface=not args.no_surface)
     results = json.loads(args.output.read_text()) if args.output.exists() else {}
     for number, scene in enumerate(args.scenes):
         name, _, rest = scene.partition("=")

@@ -182,12 +182,16 @@ def _orders() -> Orders:
 def test_a_fit_that_learns_nothing_begins_again_and_says_so() -> None:
     still = Stage("coarse", 32, 200, 64, raw=0.0, features=0.0, network=0.0)
     said: list[str] = []
-    fit = Fit(replace(_orders(), stages=(still,)), ball(4), lambda share, words: said.append(words))
+    fit = Fit(
+        replace(_orders(), stages=(still,)), ball(4, masks=False), lambda share, words: said.append(words)
+    )
     fit.run()
     assert [words for words in said if "attempt" in words] == [
         f"learnt nothing, beginning again (attempt {attempt} of 3)" for attempt in (2, 3)
     ]
-    learns = replace(still, raw=0.08, features=0.03, network=2e-3)
+    learns = replace(still, rays=512, raw=0.08, features=0.03, network=2e-3)
     said.clear()
-    Fit(replace(_orders(), stages=(learns,)), ball(4), lambda share, words: said.append(words)).run()
+    Fit(
+        replace(_orders(), stages=(learns,)), ball(4, masks=False), lambda share, words: said.append(words)
+    ).run()
     assert not any("attempt" in words for words in said)
