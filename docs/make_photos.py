@@ -24,7 +24,7 @@ NAMES = {
     "completeness_exact": "completeness",
 }
 DIGITS = {"psnr_volume": 1, "psnr_surface": 1}
-INK, COLOURS = "#333", ("#2f6f9f", "#b3541e", "#4a8c4a", "#8a5a9f", "#9c8b7a")
+INK, COLOURS = "#333", ("#2f6f9f", "#b3541e", "#4a8c4a", "#8a5a9f", "#9c8b7a", "#c2447e", "#555")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 320, 50, 600, 30, 270
 
 Rows = dict[str, dict[str, Any]]
@@ -62,7 +62,10 @@ def networks(rows: Rows) -> str:
 def plot(rows: Rows) -> str:
     """PSNR of the pixels that were just learnt from, over seconds; a jump down is a new stage."""
     rows = {name: row for name, row in rows.items() if row.get("curve")}
-    points = {n: [(t, float(words.split()[-2])) for t, words in row["curve"]] for n, row in rows.items()}
+    points = {
+        name: [(t, float(said.split()[-2])) for t, said in row["curve"] if said.endswith("dB")]
+        for name, row in rows.items()
+    }
     every = [point for some in points.values() for point in some] or [(1.0, 20.0)]
     last, values = max(t for t, _ in every), [value for _, value in every]
     low, high = min(values) // 5 * 5, -(-max(values) // 5) * 5
