@@ -140,3 +140,13 @@ def test_damaged_files_raise_nothing_but_input_errors(tmp_path, valid, data):
         except InputError as error:
             message = str(error)
         assert "\n" not in message
+
+
+def test_signalling_nan_is_a_nan_like_any_other(tmp_path, valid):
+    """An exponent of ones and a fraction that begins with zero: widening it warns on some machines."""
+    content = bytearray(valid["binary.pcd"])
+    start = content.index(b"DATA binary\n") + len(b"DATA binary\n")
+    content[start : start + 4] = np.uint32(0x7F800001).tobytes()
+    path = tmp_path / "damaged.pcd"
+    path.write_bytes(content)
+    assert len(read_points(path, count=10).points) == 11

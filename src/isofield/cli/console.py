@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -22,6 +22,12 @@ PATIENCE = 2.0
 
 Advance = Callable[[float], None]
 """Called with the share of the stage that is done, in [0, 1]."""
+
+
+class Progress(Protocol):
+    """An `Advance` that also hears how it goes, in a few words."""
+
+    def __call__(self, share: float, detail: str = "") -> None: ...
 
 
 class Stages:
@@ -37,17 +43,18 @@ class Stages:
         self.guesses = dict(guesses)
         self.timings: dict[str, float] = {}
         self.current: str | None = None
+        self.detail = ""
         self._clock = clock
         self._share = 0.0
         self._entered = clock()
 
     def enter(self, name: str) -> None:
-        self.current, self._share, self._entered = name, 0.0, self._clock()
+        self.current, self.detail, self._share, self._entered = name, "", 0.0, self._clock()
         self.guesses.setdefault(name, 0.0)
 
-    def advance(self, share: float) -> None:
+    def advance(self, share: float, detail: str = "") -> None:
         """The current stage has come this far; going back is ignored."""
-        self._share = min(max(share, self._share), 1.0)
+        self._share, self.detail = min(max(share, self._share), 1.0), detail
 
     def leave(self) -> float:
         """Seconds that the stage took; its guess becomes that truth."""
@@ -108,8 +115,8 @@ class Console:
         self.stages.guesses[name] = seconds
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Advance]:
-        """Announce a stage; yields the function to call with its finished share."""
+    def stage(self, name: str) -> Iterator[Progress]:
+        """Announce a stage; yields the function to call with its finished share and, if any, words."""
         if self._bar is None and not self._silent and sys.stderr.isatty():
             self._bar = _Bar(self.stages)
         self.stages.enter(name)
@@ -218,6 +225,7 @@ class _Bar:
             f"[bold]{stages.current or 'done'}[/]",
             ProgressBar(total=1.0, completed=stages.fraction(), width=32),
             f"{_clock(stages.elapsed())}, {_clock(stages.remaining())} to go",
+            stages.detail,
         )
         return row
 

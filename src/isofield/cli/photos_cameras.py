@@ -28,9 +28,7 @@ def cameras_found(folder: Path, workspace: Path, console: Console, seed: int, th
 
     console.expect(STAGE, sum(seconds_of(len(photos_of(folder)[0]), threads)))
     with console.stage(STAGE) as advance:
-        model, said = find_cameras(
-            folder, workspace, lambda share, words: advance(share), seed=seed, threads=threads
-        )
+        model, said = find_cameras(folder, workspace, advance, seed=seed, threads=threads)
     for sentence in said:
         console.warn(sentence)
     return model

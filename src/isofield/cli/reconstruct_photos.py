@@ -150,9 +150,13 @@ def _fitted(
     torch.set_num_threads(1)  # the rays' lanes are the threads here; others would only wait for each other
     system = Radiance(config)
     with console.stage("fit") as advance:
-        fitted = system.fit(views, lambda share, _: advance(share), folder / "cache" / "state.npz")
+        fitted = system.fit(views, advance, folder / "cache" / "state.npz")
         write_fitted(folder / "scene.safetensors", config, fitted)
     (folder / "cache" / "state.npz").unlink(missing_ok=True)
+    if system.attempts > 1:
+        console.warn(
+            f"at first nothing was learnt: these are the results of attempt {system.attempts}; look at them"
+        )
     stages = [
         {
             "name": stage.name,

@@ -45,8 +45,9 @@ def _first(columns: Mapping[str, np.ndarray], choices: Sequence[Sequence[str]]) 
 
 def _stack(columns: Sequence[np.ndarray]) -> Float[np.ndarray, "n 3"]:
     result = np.empty((len(columns[0]), len(columns)))
-    for i, column in enumerate(columns):
-        result[:, i] = column
+    with np.errstate(invalid="ignore"):  # damaged files hold signalling NaNs, which warn when widened
+        for i, column in enumerate(columns):
+            result[:, i] = column
     return result
 
 

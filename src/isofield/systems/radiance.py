@@ -61,6 +61,7 @@ class Radiance(System):
             )
         self.config = config
         self.measures: list[tuple[Stage, Measures]] = []
+        self.attempts = 1
 
     @property
     def wants(self) -> type:
@@ -77,6 +78,9 @@ class Radiance(System):
             views: Photos; those that are held out are left alone.
             watch: Hears which share of the work is done, and how it goes.
             state: File from which an interrupted fit goes on.
+
+        Raises:
+            InputError: The photos agree on nothing.
         """
         held_out = views.held_out or [False] * len(views)
         learnt = views[[i for i, kept in enumerate(held_out) if not kept]]
@@ -91,7 +95,7 @@ class Radiance(System):
         )
         fit = Fit(orders, learnt, watch or (lambda share, words: None), state)
         found = fit.run()
-        self.measures = fit.measures
+        self.measures, self.attempts = fit.measures, fit.attempt
         return found
 
 

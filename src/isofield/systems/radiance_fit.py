@@ -78,7 +78,9 @@ class Fit:
     volume_shading: Shading | None = None
     measures: list[tuple[Stage, Measures]] = field(default_factory=list)
     attempt: int = 1
+    """Counts how often the first stage was begun."""
     hulls: dict[int, np.ndarray] = field(default_factory=dict)
+    """Cells of the masks' hull, by resolution."""
 
     def __post_init__(self) -> None:
         self.frame = frame_of(self.views)

@@ -20,7 +20,7 @@ from isofield.systems.radiance_stage import bounded
 CHUNK = 65_536
 """Rays at a time."""
 OUTWARDS = 0.75
-"""Cells outside of zero where light ends: the density of a flat distance stops it before zero is reached."""
+"""Cells outside of zero where the mesh is taken: fitted distances lie about as much too deep."""
 
 
 @dataclass(frozen=True)
