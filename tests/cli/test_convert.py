@@ -131,3 +131,12 @@ def test_a_nerf_is_converted_and_waits_for_no_observation(tmp_path, capsys):
     )
     assert main(["convert", str(file), "--planes", "xz", "--quiet"]) == 2
     assert "leave out --config, --planes and --crops" in capsys.readouterr().err
+
+
+def test_what_no_lineage_recognises(tmp_path, capsys):
+    torch.save({"fc.weight": torch.ones(2)}, tmp_path / "other.pt")
+    assert main(["convert", str(tmp_path / "other.pt")]) == 2
+    assert "holds no network that isofield knows; it knows nerf, idr" in capsys.readouterr().err
+    (tmp_path / "folder").mkdir()
+    assert main(["convert", str(tmp_path / "folder")]) == 2
+    assert "holds no network that isofield knows" in capsys.readouterr().err

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from isofield.errors import InputError
+from isofield.official.config import read_config
 from isofield.official.convonet import (
     TABLE,
     convonet_from_official,
@@ -16,7 +17,7 @@ from isofield.official.convonet import (
     infer_config,
     official_from_convonet,
 )
-from isofield.official.convonet_config import config_from_official, read_config
+from isofield.official.convonet_config import config_from_official
 from isofield.official.names import official_from_ours, ours_from_official
 from isofield.systems.convonet import ConvONetConfig
 

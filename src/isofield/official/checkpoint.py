@@ -44,25 +44,30 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
-def load_state_dict(path: Path) -> dict[str, Tensor]:
-    """The network's tensors in a checkpoint, by their official names.
+def state_dict_in(content: Mapping[str, Any], path: Path | None = None) -> dict[str, Tensor]:
+    """The network's tensors in a checkpoint's content, by their official names.
 
     Reads `{'model': tensors, ...}` as the Occupancy Networks family writes it as well as bare
     state dicts; the prefix `module.` of a DataParallel wrapper is dropped.
 
     Raises:
-        InputError: As `load_checkpoint`; or there are no tensors where they should be.
+        InputError: There are no tensors where they should be.
     """
-    content = load_checkpoint(path)
+    where = "" if path is None else f"{path}: "
     tensors = content.get("model", content)
     if not isinstance(tensors, Mapping) or not tensors:
-        raise InputError(f"{path}: 'model' holds no state dict")
+        raise InputError(f"{where}'model' holds no state dict")
     for key, value in tensors.items():
         if not isinstance(value, Tensor):
             raise InputError(
-                f"{path}: {key!r} is a {type(value).__name__}, not a tensor; this is no state dict"
+                f"{where}{key!r} is a {type(value).__name__}, not a tensor; this is no state dict"
             )
     return {str(key).removeprefix("module."): value for key, value in tensors.items()}
+
+
+def load_state_dict(path: Path) -> dict[str, Tensor]:
+    """The network's tensors in a file; raises InputError as `load_checkpoint` and `state_dict_in` do."""
+    return state_dict_in(load_checkpoint(path), path)
 
 
 def _numpy_scalars() -> list[Any]:

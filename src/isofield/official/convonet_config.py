@@ -1,14 +1,13 @@
-"""Official ConvONet configurations (yaml or json) -> ours."""
+"""Official ConvONet configurations -> ours, and the lineage of ConvONet."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from isofield.errors import InputError
-from isofield.official.convonet import crop_cells
+from isofield.official.convonet import convonet_from_official, crop_cells, infer_config
+from isofield.official.lineages import Checkpoint, Choices
 from isofield.ops.coordinates import AXES
-from isofield.systems.convonet import ConvONetConfig
+from isofield.systems.convonet import ConvONet, ConvONetConfig
 
 ENCODERS = {
     "pointnet_local_pool": "points",
@@ -19,27 +18,39 @@ ENCODERS = {
 DECODERS = ("simple_local", "simple_local_crop", "simple_local_point")
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """An official yaml file with what it inherits from, or a json file.
+def recognises(file: Checkpoint) -> bool:
+    """Whether there are an encoder and a decoder; what else they might be was asked before."""
+    return any(key.startswith(("decoder.", "encoder.")) for key in file.state)
 
-    Raises:
-        InputError: The file or one it inherits from is missing or not a mapping.
-    """
-    import yaml
 
-    try:
-        text = path.read_text()
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except OSError as error:
-        raise InputError(f"the config {path} cannot be read: {error.strerror}") from None
-    except (ValueError, yaml.YAMLError):
-        raise InputError(
-            f"the config {path} is not valid {'JSON' if path.suffix == '.json' else 'YAML'}"
-        ) from None
-    if not isinstance(content, dict):
-        raise InputError(f"the config {path} is not a mapping")
-    parent = content.pop("inherit_from", None)
-    return _merged(read_config(_inherited(path, parent)), content) if parent else content
+def system_of(file: Checkpoint, choices: Choices) -> ConvONet:
+    """The network with the official weights; raises InputError if file, config and choices disagree."""
+    if choices.config:
+        choices.refuse_planes("--config says everything")
+    given = choices.content
+    if given is None:
+        config = infer_config(file.state, choices.planes, choices.crops)
+    else:
+        config = config_from_official(given)
+    return convonet_from_official(file.state, config)
+
+
+def describe(config: ConvONetConfig) -> str:
+    """Encoder and feature maps, in a few words."""
+    if config.encoder == "pointnet2":
+        return "PointNet++ features on points"
+    planes = (
+        f"plane{'s' * (len(config.planes) > 1)} {', '.join(config.planes)} of {config.plane_resolution}^2"
+    )
+    maps = [planes] if config.planes else []
+    maps += [f"grid of {config.grid_resolution}^3"] if config.grid_resolution else []
+    kind = f"{config.encoder} in crops" if config.unit_size else config.encoder
+    return f"{kind} -> {' and '.join(maps)}"
+
+
+def assumed(config: ConvONetConfig) -> str:
+    """The same, with what stands in no tensor."""
+    return f"{describe(config)}, {config.cloud_size:,} points, padding {config.padding}"
 
 
 def config_from_official(content: Mapping[str, Any]) -> ConvONetConfig:
@@ -182,19 +193,3 @@ class _Entries:
         """Raise InputError over what was never asked for."""
         if self.values:
             raise InputError(f"{self.name} has the entry {next(iter(self.values))!r}, which isn't known here")
-
-
-def _inherited(path: Path, parent: str) -> Path:
-    """The parent's path, which official files give from the root of their repository."""
-    for folder in [Path(), *path.resolve().parents]:
-        if (folder / parent).is_file():
-            return folder / parent
-    raise InputError(f"the config {path} inherits from {parent}, which isn't there")
-
-
-def _merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in top.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from isofield.errors import InputError
+from isofield.official.lineages import Checkpoint, Choices
 from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
 from isofield.official.onet import _resnet
 from isofield.systems.dvr import DVR, DVRConfig
@@ -22,6 +23,31 @@ TABLE = [
     *_resnet(),
 ]
 """Every layer of every variant that knows colour."""
+
+
+def recognises(file: Checkpoint) -> bool:
+    """Whether the keys are those of DVR."""
+    return is_dvr(file.state)
+
+
+def system_of(file: Checkpoint, choices: Choices) -> DVR:
+    """The network with the official weights; raises InputError if file, config and choices disagree."""
+    choices.refuse_planes("a DVR has no planes")
+    given = choices.content
+    return dvr_from_official(
+        file.state, infer_config(file.state) if given is None else config_from_official(given)
+    )
+
+
+def describe(config: DVRConfig) -> str:
+    """What is known and how, in a few words."""
+    known = f"picture -> code of {config.code_size}" if config.code_size else "one object"
+    return f"{known} -> occupancy and colour by {config.blocks} x {config.width}"
+
+
+def assumed(config: DVRConfig) -> str:
+    """The same, with what stands in no tensor."""
+    return f"{describe(config)}, pictures of {config.image_size} pixels, padding {config.padding}"
 
 
 def is_dvr(state: Mapping[str, Tensor]) -> bool:

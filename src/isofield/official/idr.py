@@ -11,11 +11,35 @@ from typing import Any
 from torch import Tensor
 
 from isofield.errors import InputError
+from isofield.official.lineages import Checkpoint, Choices
 from isofield.systems.idr import IDR, IDRConfig
 
 LEAVES = {"weight_g": "gain", "weight_v": "direction", "bias": "bias"}
 NEW = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
 NETWORKS = {"implicit_network": "distance", "rendering_network": "light"}
+
+
+def recognises(file: Checkpoint) -> bool:
+    """Whether the state dict of a training, or the bare one, is that of IDR's two networks."""
+    return is_idr(_plain(file.content.get("model_state_dict", file.state)))
+
+
+def system_of(file: Checkpoint, choices: Choices) -> IDR:
+    """The networks with the official weights; raises InputError if they are incomplete."""
+    choices.refuse("what an IDR is stands in its tensors")
+    state = file.content.get("model_state_dict", file.state)
+    return idr_from_official(state, infer_config(state))
+
+
+def describe(config: IDRConfig) -> str:
+    """Its two networks, in a few words."""
+    sees = f"light of {config.light_layers} x {config.width} ({config.mode})"
+    return f"one scene -> distance of {config.layers} x {config.width}, {sees}"
+
+
+def assumed(config: IDRConfig) -> str:
+    """The same, with what stands in no tensor."""
+    return f"{describe(config)}, in a ball of radius {config.ball}"
 
 
 def is_idr(state: Mapping[str, Tensor]) -> bool:

@@ -19,6 +19,7 @@ from isofield.errors import InputError
 from isofield.geometry.camera import Camera
 from isofield.official.checkpoint import load_checkpoint
 from isofield.official.keras_arrays import read_arrays
+from isofield.official.lineages import Checkpoint, Choices
 from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
 from isofield.systems.nerf import NeRF, NeRFConfig
 
@@ -50,6 +51,30 @@ HALF = 0.5
 
 Networks = dict[str, dict[str, Tensor]]
 """coarse, and fine if there is one: state dicts under official names."""
+
+
+def recognises(file: Checkpoint) -> bool:
+    """Whether the file's entries are those of a NeRF, or it holds Keras' arrays."""
+    return file.path.suffix == ".npy" or is_nerf(file.content)
+
+
+def system_of(file: Checkpoint, choices: Choices) -> NeRF:
+    """The fields with the official weights; raises InputError if they are incomplete."""
+    choices.refuse("what a NeRF is stands in its tensors")
+    return nerf_from_official(read_networks(file.path))
+
+
+def describe(config: NeRFConfig) -> str:
+    """Size and layout, in a few words."""
+    kind = "flexible layout" if config.flexible else "original layout"
+    return f"radiance of one scene -> {config.depth} x {config.width} ({kind})"
+
+
+def assumed(config: NeRFConfig) -> str:
+    """The same, with what stands in no tensor."""
+    grey = "white" if config.background else "black"
+    samples = f"{config.coarse} + {config.fine} samples from {config.near} to {config.far}"
+    return f"{describe(config)}, {samples}, on {grey}"
 
 
 def is_nerf(content: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from isofield.errors import InputError
+from isofield.official.lineages import Checkpoint, Choices
 from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
 from isofield.systems.onet import ONet, ONetConfig
 
@@ -136,6 +137,30 @@ def official_from_onet(system: ONet, legacy: bool = False) -> dict[str, Tensor]:
 def is_legacy(state: Mapping[str, Tensor]) -> bool:
     """Whether conditional normalisations have their old names."""
     return any(".fc_gamma." in key for key in state)
+
+
+def recognises(file: Checkpoint) -> bool:
+    """Whether the keys are those of an occupancy network with one code."""
+    return is_onet(file.state)
+
+
+def system_of(file: Checkpoint, choices: Choices) -> ONet:
+    """The network with the official weights; raises InputError if file, config and choices disagree."""
+    choices.refuse_planes("this network has one code for the whole shape")
+    given = choices.content
+    config = infer_config(file.state) if given is None else config_from_official(given, file.state)
+    return onet_from_official(file.state, config)
+
+
+def describe(config: ONetConfig) -> str:
+    """What is seen and how it is known, in a few words."""
+    known = f"code of {config.code_size}" if config.code_size else f"latent code of {config.latent_size}"
+    return f"{config.sees} -> {known} -> {config.field_blocks} x {config.field_width} ({config.field})"
+
+
+def assumed(config: ONetConfig) -> str:
+    """The same, with what stands in no tensor."""
+    return f"{describe(config)}, {config.cloud_size:,} points, padding {config.padding}"
 
 
 def is_onet(state: Mapping[str, Tensor]) -> bool:
