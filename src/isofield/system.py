@@ -5,6 +5,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from isofield.errors import InputError
 from isofield.observation import PointCloud
 from isofield.scene import Scene
 
@@ -33,3 +34,11 @@ class System(nn.Module):
             ValueError: The observation cannot be reconstructed; the message says why.
         """
         raise TypeError(f"{type(self).__name__} does not reconstruct from {type(observation).__name__}")
+
+    def recall(self, number: int = 0) -> Scene:
+        """A shape of the training set, in the unit box, for systems that have learnt each by heart.
+
+        Raises:
+            InputError: It knows no shape, or none of this number.
+        """
+        raise InputError(f"{type(self).__name__} has learnt no shape by heart; show it an observation")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from isofield.batch import OccupancyBatch
+from isofield.batch import DistanceBatch, OccupancyBatch
 from isofield.data.pixels import PixelBatch
 from isofield.data.ray_source import RayBatch
 from isofield.data.solved import SolvedSample
@@ -24,6 +24,7 @@ from isofield.systems import SYSTEMS, system_class
 from isofield.systems.convonet import ConvONetConfig
 from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
+from isofield.systems.grid import GridConfig
 from isofield.systems.idr import IDRConfig
 from isofield.systems.indicator import IndicatorNetConfig
 from isofield.systems.nerf import NeRFConfig
@@ -46,6 +47,12 @@ def occupied() -> OccupancyBatch:
     points = torch.rand(2, 512, 3, generator=draw) * 1.1 - 0.55
     clouds = torch.stack([torch.from_numpy(ball(300, seed=i)).float() for i in range(2)])
     return OccupancyBatch(clouds, points, (points.norm(dim=-1) < 0.4).float())
+
+
+def distances() -> DistanceBatch:
+    draw = torch.Generator().manual_seed(0)
+    points = torch.rand(2, 2048, 3, generator=draw) * 1.1 - 0.55
+    return DistanceBatch(points, points.norm(dim=-1) - 0.4, torch.arange(2))
 
 
 def solved() -> Any:
@@ -119,6 +126,7 @@ TALES = {
         ),
         occupied,
     ),
+    "grid": Tale(GridConfig(levels=3, coarsest=4, finest=16, log_rows=8, width=16), distances),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(
         IDRConfig(

@@ -191,6 +191,16 @@ class ONet(System):
         code, unit = self.encode(observation)
         return self.scene(self.condition(code), unit)
 
+    def recall(self, number: int = 0) -> Scene:
+        """An object of the training set, in the unit box.
+
+        Raises:
+            InputError: The network has no codes of its objects, or not so many.
+        """
+        if not isinstance(self.encoder, CodeTable):
+            return super().recall(number)
+        return self.scene(self.encoder.of(number))
+
     @torch.no_grad()
     def encode(self, observation: PointCloud | Photo | Voxels) -> tuple[Float[Tensor, "1 c"], Similarity]:
         """The observation's code, and the map from its frame to the unit box.
