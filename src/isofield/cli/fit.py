@@ -219,6 +219,7 @@ def _finish(args: Fit, folder: Any, found: dict[str, Any], console: Console) -> 
         warnings=console.warnings,
         inputs=list(args.meshes),
         outputs=[*outputs, folder.weights],
+        system=args.system,
         shapes=found,
     )
     write_record(args.output / "fit.json", record)
