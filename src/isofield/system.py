@@ -5,7 +5,6 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from isofield.errors import InputError
 from isofield.observation import PointCloud
 from isofield.scene import Scene
 
@@ -30,15 +29,9 @@ class System(nn.Module):
     def reconstruct(self, observation: Any) -> Scene:
         """What the observation shows, as functions of space.
 
+        Systems that have learnt shapes by heart take a shape's number in the training set.
+
         Raises:
             ValueError: The observation cannot be reconstructed; the message says why.
         """
         raise TypeError(f"{type(self).__name__} does not reconstruct from {type(observation).__name__}")
-
-    def recall(self, number: int = 0) -> Scene:
-        """A shape of the training set, in the unit box, for systems that have learnt each by heart.
-
-        Raises:
-            InputError: It knows no shape, or none of this number.
-        """
-        raise InputError(f"{type(self).__name__} has learnt no shape by heart; show it an observation")

@@ -38,7 +38,7 @@ def test_a_torus_is_learnt_with_its_hole(features):
         loss.backward()
         optimiser.step()
     system.eval()
-    scene = system.recall()
+    scene = system.reconstruct()
     assert scene.inside is not None
     found = extract_mesh(scene.inside, scene.box, resolution=64)
     checked = check_mesh(found)
@@ -52,7 +52,7 @@ def test_a_torus_is_learnt_with_its_hole(features):
 
 def test_there_is_one_shape():
     with pytest.raises(InputError, match="there is no 1"):
-        Grid(GridConfig(**SMALL)).recall(1)
+        Grid(GridConfig(**SMALL)).reconstruct(1)
 
 
 @pytest.mark.parametrize(

@@ -90,13 +90,9 @@ class Grid(System):
     def wants(self) -> None:
         """Nothing: it knows one shape."""
 
-    def recall(self, number: int = 0) -> Scene:
+    def reconstruct(self, observation: Any = None) -> Scene:
         """The shape, in the unit box; raises InputError for any number but 0."""
-        if number:
-            raise InputError(f"grids know one shape, number 0; there is no {number}")
+        if observation:
+            raise InputError(f"grids know one shape, number 0; there is no {observation}")
         sdf = self.field.bind(self.grids())
         return Scene(Box.cube(SIDE), inside=lambda points: -sdf(points), resolution=self.config.finest)
-
-    def reconstruct(self, observation: Any = None) -> Scene:
-        """The shape that was learnt, whatever is shown."""
-        return self.recall()

@@ -38,10 +38,8 @@ class Fitting:
     def scene(self, system: System, number: int) -> Scene:
         """What the system knows of a shape, in the frame of its file."""
         shape = self.source.shapes[number]
-        if system.wants is PointCloud:
-            scene = system.reconstruct(shape.cloud(self.source.cloud_size))
-        else:
-            scene = system.recall(number)
+        shown = shape.cloud(self.source.cloud_size) if system.wants is PointCloud else number
+        scene = system.reconstruct(shown)
         return replace(scene, world_from_scene=shape.world_from_unit @ scene.world_from_scene)
 
     def validate(self, system: System) -> dict[str, float]:
