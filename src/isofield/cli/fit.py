@@ -50,7 +50,6 @@ def run(args: Fit) -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
     recipe, config = _recipe(args)
     console = Console(json=args.common.json, quiet=args.common.quiet)
-    from isofield.data.shape_source import ShapeSource
     from isofield.systems import system_class
     from isofield.training.fitting import Fitting
     from isofield.training.loop import train
@@ -61,14 +60,12 @@ def run(args: Fit) -> int:
     folder = RunFolder(args.output, _record(args, config, options), args.restart)
     folder.check()
     with console.stage("read"):
-        meshes = [_read(path) for path in args.meshes]
+        meshes = [read_shape(path) for path in args.meshes]
     with console.stage("sample"):
         shapes = [
-            _sampled(path, mesh, args.common.seed) for path, mesh in zip(args.meshes, meshes, strict=True)
+            sampled(path, mesh, args.common.seed) for path, mesh in zip(args.meshes, meshes, strict=True)
         ]
-        source = ShapeSource(
-            shapes, recipe.learns, args.common.seed, options.batch_size, recipe.points, recipe.cloud_size
-        )
+        source = recipe.source(shapes, args.common.seed, options.batch_size)
     seed_step(args.common.seed, 0)
     system = system_class(args.system)(config)
     fitting = Fitting(source)
@@ -135,7 +132,8 @@ def _record(args: Fit, config: Any, options: Any) -> dict[str, Any]:
     return json.loads(json.dumps(whole, default=str))
 
 
-def _read(path: Path) -> "Mesh":
+def read_shape(path: Path) -> "Mesh":
+    """The mesh of a file; raises InputError if there is none, or it has no faces."""
     from isofield.cli.paths import check_readable
     from isofield.data.mesh import read_mesh
 
@@ -146,7 +144,8 @@ def _read(path: Path) -> "Mesh":
     return mesh
 
 
-def _sampled(path: Path, mesh: "Mesh", seed: int) -> "Shape":
+def sampled(path: Path, mesh: "Mesh", seed: int) -> "Shape":
+    """Samples of a mesh in its unit box; raises InputError if it has no area or encloses nothing."""
     from isofield.data.sampling import normalised
     from isofield.data.shape_source import Shape, ShapeSamples
     from isofield.geometry.similarity import Similarity

@@ -1,9 +1,10 @@
 """How each system is fitted to shapes that are known completely: `isofield fit`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from isofield.data.shape_source import Shape, ShapeSource
 from isofield.systems.convonet import ConvONetConfig
 from isofield.systems.grid import GridConfig
 from isofield.systems.onet import ONetConfig
@@ -39,10 +40,16 @@ class Fit:
     """Points per shape and step."""
     options: TrainOptions
     """For one shape, two processor cores and a few minutes at most."""
+    quick: int
+    """Steps that take about 25 s on one processor core."""
     cloud_size: int = 0
     """Points that it is shown; 0 for none."""
     most: int | None = None
     """Shapes that it can know at once; None: any number."""
+
+    def source(self, shapes: Sequence[Shape], seed: int, size: int) -> ShapeSource:
+        """Batches of so many shapes each."""
+        return ShapeSource(shapes, self.learns, seed, size, self.points, self.cloud_size)
 
 
 def _onet(shapes: int) -> ONetConfig:
@@ -51,11 +58,16 @@ def _onet(shapes: int) -> ONetConfig:
 
 FITS: dict[str, Fit] = {
     "grid": Fit(
-        lambda shapes: GridConfig(), "distance", 16_384, options(400, 1e-2, 50, 100, clip=None), most=1
+        lambda shapes: GridConfig(), "distance", 16_384, options(400, 1e-2, 50, 100, clip=None), 400, most=1
     ),
-    "onet": Fit(_onet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500)),
+    "onet": Fit(_onet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500), 500),
     "convonet": Fit(
-        lambda shapes: ConvONetConfig(), "occupancy", 4_096, options(600, 1e-3, 100, 200), cloud_size=3_000
+        lambda shapes: ConvONetConfig(),
+        "occupancy",
+        4_096,
+        options(600, 1e-3, 100, 200),
+        150,
+        cloud_size=3_000,
     ),
 }
 """By the name of the system."""
