@@ -1,7 +1,7 @@
 """One tale that every system of the catalogue tells: it learns, is kept, and reconstructs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from isofield.systems.convonet import ConvONetConfig
 from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.idr import IDRConfig
+from isofield.systems.imnet import IMNetConfig
 from isofield.systems.indicator import IndicatorNetConfig
 from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
@@ -46,6 +47,16 @@ def occupied() -> OccupancyBatch:
     points = torch.rand(2, 512, 3, generator=draw) * 1.1 - 0.55
     clouds = torch.stack([torch.from_numpy(ball(300, seed=i)).float() for i in range(2)])
     return OccupancyBatch(clouds, points, (points.norm(dim=-1) < 0.4).float())
+
+
+def voxels() -> OccupancyBatch:
+    """A ball and a smaller one."""
+    batch = occupied()
+    radii = torch.tensor([0.4, 0.3])
+    middles = (torch.cartesian_prod(*[torch.arange(32)] * 3) + 0.5) / 32 - 0.5
+    full = (middles.norm(dim=1) < radii[:, None]).float().view(2, 32, 32, 32)
+    inside = (batch.points.norm(dim=-1) < radii[:, None]).float()
+    return replace(batch, cloud=None, voxels=full, inside=inside)
 
 
 def solved() -> Any:
@@ -119,6 +130,7 @@ TALES = {
         ),
         occupied,
     ),
+    "imnet": Tale(IMNetConfig(code_size=16, field_width=8, voxel_width=2), voxels),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(
         IDRConfig(
