@@ -22,6 +22,8 @@ class OccupancyBatch:
     """Observed pictures, RGB in [0, 1], for systems that see one picture."""
     item: Int[Tensor, " b"] | None = None
     """Number of each object in the data set, for systems that learn a code per object."""
+    surface: Float[Tensor, "b k 3"] | None = None
+    """Points on the surface, for systems that learn from them."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
     "idr": "isofield.official.idr",
     "imnet": "isofield.official.imnet",
+    "atlasnet": "isofield.official.atlasnet",
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",
     "convonet": "isofield.official.convonet_config",

@@ -8,6 +8,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "onet": ("isofield.systems.onet", "ONet"),
     "convonet": ("isofield.systems.convonet", "ConvONet"),
     "imnet": ("isofield.systems.imnet", "IMNet"),
+    "atlasnet": ("isofield.systems.atlasnet", "AtlasNet"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
     "radiance": ("isofield.systems.radiance", "Radiance"),
