@@ -1,6 +1,7 @@
 """AtlasNet beyond the tale: every observation and template, the bound field, frames, what is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,4 +131,4 @@ def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(InputError, match="no part of a picture"):
         replace(SMALL, window=0.0)
     with pytest.raises(InputError, match="frame=ball is for official weights"):
-        AtlasNet.batches(replace(SMALL, frame="ball"), None, 0, 1)
+        AtlasNet.batches(replace(SMALL, frame="ball"), Path(), 0, 1)

@@ -30,8 +30,10 @@ from isofield.systems.imnet import IMNetConfig
 from isofield.systems.indicator import IndicatorNetConfig
 from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
+from isofield.systems.psgn import PSGNConfig
 from isofield.systems.radiance import RadianceConfig
 from isofield.systems.stored import load_system
+from isofield.systems.voxel_decoder import VoxelDecoderConfig
 from isofield.training.weights import save_weights
 
 
@@ -148,6 +150,11 @@ TALES = {
             vertices=75,
         ),
         surfaces,
+    ),
+    "psgn": Tale(PSGNConfig(code_size=16, encoder_width=16, width=32, made=100), surfaces),
+    "voxel_decoder": Tale(
+        VoxelDecoderConfig(code_size=16, encoder_width=16, width=64),
+        lambda: replace(voxels(), cloud=surfaces().cloud),
     ),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(

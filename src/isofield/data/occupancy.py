@@ -63,6 +63,8 @@ class OccupancySource:
     """Show every other model, by chance, mirrored from left to right."""
     surface: int = 0
     """Points on the surface per model, for systems that learn from them; 0 for none."""
+    solid: bool = False
+    """Give the 32^3 voxels, for systems that learn to make them."""
 
     @classmethod
     def of(
@@ -114,9 +116,9 @@ class OccupancySource:
         mirrored = self.mirror and bool(draw.random() < 0.5)
         side = np.array([-1 if mirrored else 1, 1, 1], np.float32)
         surface = rows(side * on_surface(item, draw, self.surface)) if self.surface else None
-        known = OccupancyBatch(
-            None, rows(side * points), rows(inside), item=torch.tensor([order[place]]), surface=surface
-        )
+        full = rows(item.voxels().occupied[:: int(side[0])]) if self.solid else None
+        index = torch.tensor([order[place]])
+        known = OccupancyBatch(None, rows(side * points), rows(inside), full, item=index, surface=surface)
         return known if seen is None else replace(known, **self._shown(seen, mirrored))
 
     def _seen(self, item: Item, draw: np.random.Generator) -> Any:

@@ -9,6 +9,8 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "convonet": ("isofield.systems.convonet", "ConvONet"),
     "imnet": ("isofield.systems.imnet", "IMNet"),
     "atlasnet": ("isofield.systems.atlasnet", "AtlasNet"),
+    "psgn": ("isofield.systems.psgn", "PSGN"),
+    "voxel_decoder": ("isofield.systems.voxel_decoder", "VoxelDecoder"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
     "radiance": ("isofield.systems.radiance", "Radiance"),
