@@ -4,9 +4,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from isofield.data.binvox import write_binvox
 from isofield.data.occupancy import OccupancySource
+from isofield.data.seen_source import PhotoSource
 from isofield.data.surface_source import SurfaceSource, chamfer_l1, surface_points
 from isofield.geometry import Box, Mesh, Similarity
 from isofield.geometry.template import icosphere
@@ -73,6 +75,20 @@ def test_voxels_are_given_and_mirrored(root):
             assert full.sum() == (16 - item) * 32 * 32
             assert full[-1 if right else 0].all()
             assert not full[0 if right else -1].any()
+
+
+def test_pictures_come_with_voxels(root):
+    for index in range(4):
+        folder = root / "things" / f"ball{index}" / "img_choy2016"
+        folder.mkdir()
+        picture = np.zeros((20, 20, 3), np.uint8)
+        picture[:, 10:] = 255
+        Image.fromarray(picture).save(folder / "000.png")
+    source = PhotoSource.of(root, 0, 4, cloud_size=0, solid=True, mirror=True, image_size=20)
+    for step in range(3):
+        batch = source.batch(step, 0, 1)
+        bright = batch.images[:, :, -1].mean((1, 2)) > 0.5
+        assert ((batch.voxels[:, -1].sum((1, 2)) > 0) == bright).all()
 
 
 def test_what_else_is_drawn_does_not_change_the_batches(root):

@@ -32,6 +32,13 @@ def test_there_and_back(config):
     assert same(imnet.imnet_from_official(state, config), system)
 
 
+def test_the_teacher_stays_at_home():
+    system = IMNet(replace(PICTURE, taught=True, voxel_width=2))
+    back = imnet.imnet_from_official(imnet.official_from_imnet(system), PICTURE)
+    assert same(back.encoder, system.encoder)
+    assert same(back.field, system.field)
+
+
 def test_what_does_not_fit_is_named():
     state = imnet.official_from_imnet(IMNet(SMALL))
     with pytest.raises(InputError, match=r"'generator.linear_3.bias' is missing"):

@@ -20,6 +20,7 @@ VARIANTS = {
     "voxels": SMALL,
     "image": replace(SMALL, sees="image"),
     "object": replace(SMALL, sees="object", objects=3),
+    "taught": replace(SMALL, sees="image", taught=True),
 }
 
 
@@ -40,9 +41,9 @@ def batch() -> OccupancyBatch:
 def test_every_variant_learns(name: str) -> None:
     torch.manual_seed(0)
     system = IMNet(VARIANTS[name])
-    (loss,) = system.losses(batch()).values()
-    loss.backward()
-    assert loss.isfinite()
+    losses = system.losses(batch())
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(loss.isfinite() for loss in losses.values())
     assert all(p.grad is not None and p.grad.isfinite().all() for p in system.parameters())
 
 
@@ -51,6 +52,21 @@ def test_the_loss_is_the_mean_of_squares() -> None:
     system, seen = IMNet(SMALL).eval(), batch()
     values = system.field(seen.points, system.encoder(seen.voxels))
     torch.testing.assert_close(system.losses(seen)["occupancy"], ((values - seen.inside) ** 2).sum() / 40)
+
+
+def test_the_code_of_a_picture_follows_that_of_voxels_and_not_the_other_way() -> None:
+    torch.manual_seed(0)
+    system, seen = IMNet(VARIANTS["taught"]), batch()
+    losses = system.losses(seen)
+    alone = IMNet(SMALL)
+    alone.encoder.load_state_dict(system.teacher.state_dict())
+    alone.field.load_state_dict(system.field.state_dict())
+    torch.testing.assert_close(losses["occupancy"], alone.losses(seen)["occupancy"])
+    losses["code"].backward()
+    assert all(p.grad is None for part in (system.teacher, system.field) for p in part.parameters())
+    assert all(p.grad.abs().max() > 0 for p in system.encoder.out.parameters())
+    with pytest.raises(InputError, match="set sees=image"):
+        replace(SMALL, taught=True)
 
 
 def test_the_clip_leaks_a_hundredth() -> None:

@@ -85,7 +85,8 @@ def official_from_imnet(system: IMNet) -> dict[str, Tensor]:
     """
     if system.config.sees == "object":
         raise InputError("a table of codes is not part of the official IM-NET; it sees voxels or a picture")
-    return official_from_ours(system.state_dict(), PICTURE_TABLE if system.config.sees == "image" else TABLE)
+    state = {key: tensor for key, tensor in system.state_dict().items() if not key.startswith("teacher.")}
+    return official_from_ours(state, PICTURE_TABLE if system.config.sees == "image" else TABLE)
 
 
 def infer_config(state: Mapping[str, Tensor]) -> IMNetConfig:

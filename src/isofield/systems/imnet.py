@@ -51,6 +51,8 @@ class IMNetConfig:
     """Channels of the picture encoder's first layer."""
     objects: int = 0
     """Objects of the training set, where each has a code of its own."""
+    taught: bool = False
+    """Training as published: the code of a picture follows that of voxels, whose encoder learns along."""
     points: int = 4096
     """Training: labelled points per object."""
     image_size: int = 137
@@ -75,6 +77,8 @@ class IMNetConfig:
             raise InputError(
                 "mirrored objects would need codes of their own: set mirror or sees=object, not both"
             )
+        if self.taught and self.sees != "image":
+            raise InputError("only the code of a picture is taught by that of voxels: set sees=image")
         if self.image_size < PIXELS:
             raise InputError(f"the network sees {PIXELS} pixels: set image_size to that, or more")
         if not 0 < self.threshold < 1:
@@ -89,12 +93,17 @@ class IMNet(System):
         self.config = config
         self.encoder = _encoder(config)
         self.field = ImNetField(config.code_size, config.field_width)
+        self.teacher = ImNetVoxels(config.code_size, config.voxel_width) if config.taught else None
 
     def losses(self, batch: OccupancyBatch) -> dict[str, Float[Tensor, ""]]:
-        """Mean squared error of the clipped values."""
+        """Mean squared error of the clipped values, and of the picture's code where voxels teach it."""
         names = {"voxels": "voxels", "image": "images", "object": "item"}
         condition = self.encoder(getattr(batch, names[self.config.sees]))
-        return {"occupancy": mse_loss(self.field(batch.points, condition), batch.inside)}
+        losses = {}
+        if self.teacher is not None:
+            taught, condition = condition, self.teacher(batch.voxels)
+            losses["code"] = mse_loss(taught.vector, condition.vector.detach())
+        return {"occupancy": mse_loss(self.field(batch.points, condition), batch.inside), **losses}
 
     @classmethod
     def batches(cls, config: IMNetConfig, data: Path, seed: int, size: int) -> OccupancySource:
@@ -105,7 +114,7 @@ class IMNet(System):
         """
         choices: dict[str, Any] = {"points": config.points, "mirror": config.mirror}
         if config.sees == "image":
-            choices |= {"image_size": config.image_size, "crop": config.crop}
+            choices |= {"image_size": config.image_size, "crop": config.crop, "solid": config.taught}
         kinds: dict[str, type[OccupancySource]] = {"voxels": VoxelSource, "image": PhotoSource}
         kind = kinds.get(config.sees, ObjectSource)
         return kind.of(data, seed, size, 0, config.held, config.only, **choices)
