@@ -171,11 +171,27 @@ def nerf(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     return nerf(WEIGHTS, meta, data)
 
 
+def imnet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Everything about IM-NET."""
+    from parity_imnet import imnet
+
+    return imnet(WEIGHTS, meta, data)
+
+
+def atlasnet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Everything about AtlasNet."""
+    from parity_atlasnet import atlasnet
+
+    return atlasnet(WEIGHTS, meta, data)
+
+
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
     "onet": onet,
     "mise": mise,
     "NeRF": nerf,
+    "IM-NET": imnet,
+    "AtlasNet": atlasnet,
     "dvr": lambda meta, data: SURFACE.dvr(meta, data, WEIGHTS),
     "IDR": lambda meta, data: SURFACE.idr(meta, data, WEIGHTS),
 }

@@ -17,11 +17,13 @@ class OccupancyBatch:
     inside: Float[Tensor, "b m"]
     """1 inside the object, 0 outside."""
     voxels: Float[Tensor, "b x y z"] | None = None
-    """Observed voxels, 1 where occupied, for systems that see voxels."""
+    """Voxels, 1 where occupied: what is observed, or, for systems that make voxels, what is to be found."""
     images: Float[Tensor, "b h w 3"] | None = None
     """Observed pictures, RGB in [0, 1], for systems that see one picture."""
     item: Int[Tensor, " b"] | None = None
     """Number of each object in the data set, for systems that learn a code per object."""
+    surface: Float[Tensor, "b k 3"] | None = None
+    """Points on the surface, for systems that learn from them."""
 
 
 @dataclass(frozen=True)

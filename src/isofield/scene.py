@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from isofield.geometry import Box, Similarity
+from isofield.geometry import Box, Mesh, Similarity
 from isofield.geometry.rays import Rays
 from isofield.ops.query import query
 
@@ -32,7 +32,7 @@ class Scene:
     """The functions a system offers, all in the scene's own frame.
 
     Which functions are there is what can be done: `inside` gives a mesh, `inside` and
-    `colour` a coloured one, `radiance` or `light` new views.
+    `colour` a coloured one, `radiance` or `light` new views. Explicit systems give `mesh` or `points`.
     """
 
     box: Box = field(default_factory=lambda: Box.cube(1.1))
@@ -47,6 +47,10 @@ class Scene:
     background: Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]] | None = None
     """RGB that light from infinity has, by unit direction of sight, seen where radiance lets it pass."""
     confidence: Confidence | None = None
+    mesh: Mesh | None = None
+    """A surface that the system gives as it is, in the scene's frame; it may be open."""
+    points: Float[np.ndarray, "n 3"] | None = None
+    """Points of the surface, where the system gives nothing else, in the scene's frame."""
     resolution: int = 128
     """Cells along the longest edge of the box that the observation supports."""
     notes: Mapping[str, object] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """One tale that every system of the catalogue tells: it learns, is kept, and reconstructs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,20 @@ from isofield.ops.indicator import indicator_of, oriented_normals
 from isofield.ops.neighbourhood import neighbourhood
 from isofield.system import System
 from isofield.systems import SYSTEMS, system_class
+from isofield.systems.atlasnet import AtlasNetConfig
 from isofield.systems.convonet import ConvONetConfig
 from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.grid import GridConfig
 from isofield.systems.idr import IDRConfig
+from isofield.systems.imnet import IMNetConfig
 from isofield.systems.indicator import IndicatorNetConfig
 from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
+from isofield.systems.psgn import PSGNConfig
 from isofield.systems.radiance import RadianceConfig
 from isofield.systems.stored import load_system
+from isofield.systems.voxel_decoder import VoxelDecoderConfig
 from isofield.training.weights import save_weights
 
 
@@ -53,6 +57,26 @@ def distances() -> DistanceBatch:
     draw = torch.Generator().manual_seed(0)
     points = torch.rand(2, 2048, 3, generator=draw) * 1.1 - 0.55
     return DistanceBatch(points, points.norm(dim=-1) - 0.4, torch.arange(2))
+
+
+def surfaces() -> OccupancyBatch:
+    """Noisy clouds of a ball and a smaller one, and exact points of them."""
+    clouds, exact = (
+        torch.stack([torch.from_numpy(r * ball(300, noise, seed=i)).float() for i, r in enumerate((1, 0.6))])
+        for noise in (0.01, 0.0)
+    )
+    none = torch.zeros(2, 0, 3)
+    return OccupancyBatch(clouds, none, none[..., 0], surface=exact)
+
+
+def voxels() -> OccupancyBatch:
+    """A ball and a smaller one."""
+    batch = occupied()
+    radii = torch.tensor([0.4, 0.3])
+    middles = (torch.cartesian_prod(*[torch.arange(32)] * 3) + 0.5) / 32 - 0.5
+    full = (middles.norm(dim=1) < radii[:, None]).float().view(2, 32, 32, 32)
+    inside = (batch.points.norm(dim=-1) < radii[:, None]).float()
+    return replace(batch, cloud=None, voxels=full, inside=inside)
 
 
 def solved() -> Any:
@@ -127,6 +151,19 @@ TALES = {
         occupied,
     ),
     "grid": Tale(GridConfig(levels=3, coarsest=4, finest=16, log_rows=8, width=16), distances),
+    "imnet": Tale(IMNetConfig(code_size=16, field_width=8, voxel_width=2), voxels),
+    "atlasnet": Tale(
+        AtlasNetConfig(
+            patches=3, code_size=32, encoder_width=8, width=16, layers=1, cloud_size=200, points=180,
+            vertices=75,
+        ),
+        surfaces,
+    ),
+    "psgn": Tale(PSGNConfig(code_size=16, encoder_width=16, width=32, made=100), surfaces),
+    "voxel_decoder": Tale(
+        VoxelDecoderConfig(code_size=16, encoder_width=16, width=64),
+        lambda: replace(voxels(), cloud=surfaces().cloud),
+    ),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(
         IDRConfig(
@@ -184,11 +221,15 @@ def test_a_cloud_becomes_functions_of_space_in_its_own_frame(name: str) -> None:
     system = built(name).eval()
     cloud = PointCloud(ball(1_200) * 30 + np.array([1e5, -2e5, 7.0]))
     scene = system.reconstruct(cloud)
-    assert scene.inside is not None
-    with torch.inference_mode():
-        values = scene.inside(torch.rand(100, 3) - 0.5)
-    assert values.shape == (100,)
-    assert values.isfinite().all()
+    if scene.inside is None:
+        made = scene.points if scene.mesh is None else scene.mesh.vertices
+        assert made is not None
+        assert np.isfinite(made).all()
+    else:
+        with torch.inference_mode():
+            values = scene.inside(torch.rand(100, 3) - 0.5)
+        assert values.shape == (100,)
+        assert values.isfinite().all()
     np.testing.assert_allclose(scene.world_from_scene.apply(np.zeros((1, 3)))[0], [1e5, -2e5, 7], atol=1.5)
     assert scene.world_from_scene.scale == pytest.approx(24, rel=0.1)
 

@@ -71,19 +71,18 @@ def reconstructions(
 ) -> Callable[["Item"], Callable[[dict[str, Any]], "Mesh"]]:
     """For each model, what makes its mesh and adds to the row what is known of the function itself."""
     from isofield.data import write_mesh
-    from isofield.extract import extract_mesh
 
     def predict(item: "Item") -> Callable[[dict[str, Any]], "Mesh"]:
         def mesh(row: dict[str, Any]) -> "Mesh":
             observation = _observed(item, args, system)
             with _timed(row):
                 scene = system.reconstruct(observation)
-            if scene.inside is None:
+            if scene.inside is None and scene.mesh is None:
                 raise InputError("the system offers no surface")
-            row |= _overlaps(scene, item, args)
+            if scene.inside is not None:
+                row |= _overlaps(scene, item, args)
             with _timed(row):
-                made = extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
-                made = made.transformed(scene.world_from_scene)
+                made = _mesh_of(scene).transformed(scene.world_from_scene)
             if args.meshes is not None:
                 path = args.meshes / item.category / f"{item.id}.ply"
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +92,16 @@ def reconstructions(
         return mesh
 
     return predict
+
+
+def _mesh_of(scene: "Scene") -> "Mesh":
+    """The scene's mesh, extracted where there is an inside, in the scene's frame."""
+    from isofield.extract import extract_mesh
+
+    if scene.inside is not None:
+        return extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
+    assert scene.mesh is not None
+    return scene.mesh
 
 
 @contextmanager

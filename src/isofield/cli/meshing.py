@@ -161,6 +161,8 @@ def extracted(args: Meshing, scene: "Scene", is_open: bool, console: Console, ad
     """The mesh in the scene's frame, with colours where the scene has them."""
     from isofield.extract import extract_mesh
 
+    if scene.inside is None and scene.mesh is not None:
+        return scene.mesh
     assert scene.inside is not None
     resolution = args.cells(scene)
     choices: dict[str, Any] = {

@@ -13,25 +13,29 @@ if TYPE_CHECKING:
 
 
 def findings(
-    system: str, seen: "Seen", scene: "Scene", mesh: dict[str, Any], resolution: int
+    system: str, seen: "Seen", scene: "Scene", mesh: dict[str, Any], resolution: int | None
 ) -> dict[str, Any]:
-    """What the record says about this reconstruction; `mesh` is what it says about the mesh."""
+    """What the record says about this reconstruction.
+
+    Args:
+        system: Its name.
+        seen: What it saw.
+        scene: What it made of it.
+        mesh: What the record says about the mesh.
+        resolution: Cells along the longest edge; None where nothing was extracted.
+    """
+    found: dict[str, Any] = {"system": system, **observed(seen), "mesh": mesh}
+    if resolution is not None:
+        cell = float(scene.box.extent.max()) * scene.world_from_scene.scale / resolution
+        found["resolution"] = {"cells": resolution, "cell": cell}
+    return {**found, "normalisation": placed(scene), "notes": dict(scene.notes)}
+
+
+def placed(scene: "Scene") -> dict[str, Any]:
+    """Where the scene is, for the record."""
     back = scene.world_from_scene
-    cell = float(scene.box.extent.max()) * back.scale / resolution
-    return {
-        "system": system,
-        **observed(seen),
-        "mesh": mesh,
-        "resolution": {"cells": resolution, "cell": cell},
-        "normalisation": {
-            "world_from_scene": {
-                "scale": back.scale,
-                "rotation": back.rotation.tolist(),
-                "translation": back.translation.tolist(),
-            }
-        },
-        "notes": dict(scene.notes),
-    }
+    rotation, translation = back.rotation.tolist(), back.translation.tolist()
+    return {"world_from_scene": {"scale": back.scale, "rotation": rotation, "translation": translation}}
 
 
 def observed(seen: "Seen") -> dict[str, Any]:
@@ -63,19 +67,20 @@ def table(paths: Paths, found: dict[str, Any], seconds: float, report: bool) -> 
         "mesh": str(paths.mesh),
         "report": str(paths.report) if report else "none",
         "record": str(paths.record),
-        **_input(found),
+        **input_rows(found),
         "vertices": f"{mesh['vertices']:,}",
         "faces": f"{mesh['faces']:,}",
         "closed": "yes" if mesh["is_closed"] else "no",
-        "cell": f"{found['resolution']['cell']:.4g}",
-        "seconds": f"{seconds:.1f}",
     }
+    if "resolution" in found:
+        rows["cell"] = f"{found['resolution']['cell']:.4g}"
+    rows["seconds"] = f"{seconds:.1f}"
     if memory is not None:
         rows["peak memory"] = f"{memory / 2**20:,.0f} MiB"
     return rows
 
 
-def _input(found: dict[str, Any]) -> dict[str, str]:
+def input_rows(found: dict[str, Any]) -> dict[str, str]:
     """One row about the input."""
     if "points" in found:
         return {"points": _points(found)}

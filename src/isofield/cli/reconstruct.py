@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from isofield.cli.console import Console
+from isofield.cli.explicit import check_explicit, finish_points, is_explicit
 from isofield.cli.learned import no_surface
 from isofield.cli.meshing import Meshing, check_scene, extracted, textured
 from isofield.cli.options import Options
@@ -92,7 +93,14 @@ def run(args: Reconstruct) -> int:
         name, system = _system(args, seen)
     with console.stage("reconstruct"):
         scene = _scene(args, seen, system)
-        check_scene(args.meshing, scene, uncoloured(seen, name))
+        explicit = is_explicit(scene)
+        if explicit:
+            check_explicit(args.meshing, name, scene, args.open)
+        else:
+            check_scene(args.meshing, scene, uncoloured(seen, name))
+    if explicit and scene.mesh is None:
+        finish_points(args.scan, args.output, words(args), args.common, name, seen, scene, console)
+        return 0
     piecewise = args.meshing.memory is not None
     with console.stage("extract") as advance:
         try:
@@ -104,7 +112,8 @@ def run(args: Reconstruct) -> int:
             raise no_surface(error, name, system, seen.kind, args.weights is not None) from None
     if not piecewise:
         mesh, checked = _finished(args, paths, scene, mesh, console)
-    found = {**findings(name, seen, scene, checked, args.meshing.cells(scene)), "open": args.open}
+    cells = None if explicit else args.meshing.cells(scene)
+    found = {**findings(name, seen, scene, checked, cells), "open": args.open}
     if not (args.open or checked["is_closed"]):
         console.warn("the mesh is not closed: the report says which edges are open")
     if args.reports:

@@ -61,6 +61,10 @@ class OccupancySource:
     """Labelled points per model."""
     mirror: bool = False
     """Show every other model, by chance, mirrored from left to right."""
+    surface: int = 0
+    """Points on the surface per model, for systems that learn from them; 0 for none."""
+    solid: bool = False
+    """Give the 32^3 voxels, for systems that learn to make them."""
 
     @classmethod
     def of(
@@ -111,15 +115,17 @@ class OccupancySource:
         points, inside = labelled(item, draw, self.points)
         mirrored = self.mirror and bool(draw.random() < 0.5)
         side = np.array([-1 if mirrored else 1, 1, 1], np.float32)
-        known = OccupancyBatch(None, rows(side * points), rows(inside), item=torch.tensor([order[place]]))
+        surface = rows(side * on_surface(item, draw, self.surface)) if self.surface else None
+        full = rows(item.voxels().occupied[:: int(side[0])]) if self.solid else None
+        index = torch.tensor([order[place]])
+        known = OccupancyBatch(None, rows(side * points), rows(inside), full, item=index, surface=surface)
         return known if seen is None else replace(known, **self._shown(seen, mirrored))
 
     def _seen(self, item: Item, draw: np.random.Generator) -> Any:
         """What the system sees of a model: a noisy cloud, or nothing."""
         if not self.cloud_size:
             return None
-        surface = item.cloud().points
-        places = surface[draw.integers(len(surface), size=self.cloud_size)]
+        places = on_surface(item, draw, self.cloud_size)
         return PointCloud(places + self.noise * draw.standard_normal(places.shape))
 
     def _shown(self, seen: Any, mirrored: bool) -> dict[str, Tensor]:
@@ -173,10 +179,18 @@ def labelled(
 
     As the official loader: moved off the raster of float16, on which labels may be a rounding wrong.
     """
+    if not count:
+        return np.zeros((0, 3)), np.zeros(0, bool)
     all_points = item.occupied()
     pick = draw.integers(len(all_points.points), size=count)
     points = all_points.points[pick] + TIE_NOISE * draw.standard_normal((count, 3))
     return points, all_points.inside[pick]
+
+
+def on_surface(item: Item, draw: np.random.Generator, count: int) -> Float[np.ndarray, "n 3"]:
+    """Some of a model's surface points, exact."""
+    surface = item.cloud().points
+    return surface[draw.integers(len(surface), size=count)]
 
 
 def rows(array: np.ndarray) -> Tensor:

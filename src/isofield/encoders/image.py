@@ -38,13 +38,13 @@ class ImageCode(nn.Module):
 
     The layers are torchvision's `resnet18` without its classifier, so that weights learned on ImageNet
     fit (`width=64`); narrower networks learn from few pictures and ship. `dropout` is the share of the
-    mean's channels that the linear layer does without in training.
+    mean's channels that the linear layer does without in training; colours enter as they are unless `scaled`.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, code: int, width: int = 64, dropout: float = 0.0) -> None:
+    def __init__(self, code: int, width: int = 64, dropout: float = 0.0, scaled: bool = True) -> None:
         super().__init__()
         self.stem = nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
         self.stem_norm = nn.BatchNorm2d(width)
@@ -58,8 +58,8 @@ class ImageCode(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        self.register_buffer("mean", torch.tensor(MEAN), persistent=False)
-        self.register_buffer("std", torch.tensor(STD), persistent=False)
+        self.register_buffer("mean", torch.tensor(MEAN if scaled else (0.0,) * 3), persistent=False)
+        self.register_buffer("std", torch.tensor(STD if scaled else (1.0,) * 3), persistent=False)
 
     def forward(self, images: Float[Tensor, "b h w 3"]) -> Code:
         # contiguous: oneDNN up to 3.12 writes past its buffers where a 1x1 convolution with stride has few

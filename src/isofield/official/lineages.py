@@ -23,6 +23,8 @@ OTHER_SUFFIXES = (".npy",)
 LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
     "idr": "isofield.official.idr",
+    "imnet": "isofield.official.imnet",
+    "atlasnet": "isofield.official.atlasnet",
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",
     "convonet": "isofield.official.convonet_config",

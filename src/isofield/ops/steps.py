@@ -95,7 +95,7 @@ class Layered(Protocol):
         ...
 
 
-def run(steps: Sequence[Step], x: Float[Tensor, "n i"], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n o"]:
+def run(steps: Sequence[Step], x: Float[Tensor, "n i"], points: Float[Tensor, "n d"]) -> Float[Tensor, "n o"]:
     """What the steps make of x, with gradients; the plain version of every faster way."""
     for step in steps:
         if isinstance(step, Affine):
