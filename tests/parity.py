@@ -171,11 +171,19 @@ def nerf(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     return nerf(WEIGHTS, meta, data)
 
 
+def ldif(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Elements, and the sums of them with and without local networks."""
+    from parity_ldif import ldif
+
+    return ldif(WEIGHTS, meta, data)
+
+
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
     "onet": onet,
     "mise": mise,
     "NeRF": nerf,
+    "SIF/LDIF": ldif,
     "dvr": lambda meta, data: SURFACE.dvr(meta, data, WEIGHTS),
     "IDR": lambda meta, data: SURFACE.idr(meta, data, WEIGHTS),
 }

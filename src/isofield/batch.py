@@ -22,6 +22,10 @@ class OccupancyBatch:
     """Observed pictures, RGB in [0, 1], for systems that see one picture."""
     item: Int[Tensor, " b"] | None = None
     """Number of each object in the data set, for systems that learn a code per object."""
+    near: Float[Tensor, "b k 3"] | None = None
+    """Where the occupancy is known near the surface, for systems that weigh it differently."""
+    near_inside: Float[Tensor, "b k"] | None = None
+    """1 inside the object, 0 outside."""
 
 
 @dataclass(frozen=True)

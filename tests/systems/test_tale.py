@@ -1,7 +1,7 @@
 """One tale that every system of the catalogue tells: it learns, is kept, and reconstructs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.idr import IDRConfig
 from isofield.systems.indicator import IndicatorNetConfig
+from isofield.systems.ldif import LDIFConfig
 from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
 from isofield.systems.radiance import RadianceConfig
@@ -46,6 +47,15 @@ def occupied() -> OccupancyBatch:
     points = torch.rand(2, 512, 3, generator=draw) * 1.1 - 0.55
     clouds = torch.stack([torch.from_numpy(ball(300, seed=i)).float() for i in range(2)])
     return OccupancyBatch(clouds, points, (points.norm(dim=-1) < 0.4).float())
+
+
+def occupied_also_near() -> OccupancyBatch:
+    """With points near the surface, and the numbers of the objects."""
+    draw = torch.Generator().manual_seed(1)
+    near = torch.nn.functional.normalize(torch.randn(2, 256, 3, generator=draw), dim=-1)
+    near = near * (0.4 + 0.02 * torch.randn(2, 256, 1, generator=draw))
+    within = (near.norm(dim=-1) < 0.4).float()
+    return replace(occupied(), near=near, near_inside=within, item=torch.arange(2))
 
 
 def solved() -> Any:
@@ -118,6 +128,13 @@ TALES = {
             plane_width=8, field_width=16, field_blocks=2, cloud_size=300,
         ),
         occupied,
+    ),
+    "ldif": Tale(
+        LDIFConfig(
+            elements=8, symmetric=4, code_size=8, width=8, encoder_width=16, head=32, local_points=64,
+            cloud_size=300,
+        ),
+        occupied_also_near,
     ),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(

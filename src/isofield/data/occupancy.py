@@ -19,6 +19,9 @@ from isofield.data.chosen import chosen
 from isofield.data.shapenet import TIE_NOISE, Item, items
 from isofield.observation import PointCloud
 
+NEAR = "points_surface.npz"
+"""Where the points near the surface are."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -61,6 +64,8 @@ class OccupancySource:
     """Labelled points per model."""
     mirror: bool = False
     """Show every other model, by chance, mirrored from left to right."""
+    near: int = 0
+    """Labelled points per model near its surface, beside the others; 0 for none."""
 
     @classmethod
     def of(
@@ -112,6 +117,9 @@ class OccupancySource:
         mirrored = self.mirror and bool(draw.random() < 0.5)
         side = np.array([-1 if mirrored else 1, 1, 1], np.float32)
         known = OccupancyBatch(None, rows(side * points), rows(inside), item=torch.tensor([order[place]]))
+        if self.near:
+            close, within = labelled(item, draw, self.near, NEAR)
+            known = replace(known, near=rows(side * close), near_inside=rows(within))
         return known if seen is None else replace(known, **self._shown(seen, mirrored))
 
     def _seen(self, item: Item, draw: np.random.Generator) -> Any:
@@ -167,13 +175,13 @@ class ObjectSource(OccupancySource):
 
 
 def labelled(
-    item: Item, draw: np.random.Generator, count: int
+    item: Item, draw: np.random.Generator, count: int, file: str = "points.npz"
 ) -> tuple[Float[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
-    """Some of a model's labelled points.
+    """Some of a model's labelled points, those of `file`.
 
     As the official loader: moved off the raster of float16, on which labels may be a rounding wrong.
     """
-    all_points = item.occupied()
+    all_points = item.occupied(file)
     pick = draw.integers(len(all_points.points), size=count)
     points = all_points.points[pick] + TIE_NOISE * draw.standard_normal((count, 3))
     return points, all_points.inside[pick]

@@ -7,6 +7,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "indicator": ("isofield.systems.indicator", "IndicatorNet"),
     "onet": ("isofield.systems.onet", "ONet"),
     "convonet": ("isofield.systems.convonet", "ConvONet"),
+    "ldif": ("isofield.systems.ldif", "LDIF"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
     "radiance": ("isofield.systems.radiance", "Radiance"),
