@@ -139,6 +139,19 @@ def test_several_shapes_are_each_their_own() -> None:
         torch.testing.assert_close(made(points[None], one)[0], together[k])
 
 
+def test_in_training_only_what_is_heard_is_evaluated_and_the_field_is_the_same() -> None:
+    made, known, points = field(), elements(shapes=3), places(200).expand(3, -1, -1)
+    plain = made(points, known)
+    for module in made.modules():
+        if isinstance(module, ScalarNorm):
+            module.train()
+            module._follow = lambda x: None  # the statistics stay
+    made.training = True
+    torch.testing.assert_close(made(points, known), plain, atol=1e-6, rtol=1e-6)
+    far = replace(known, centres=known.centres + 50)
+    assert not made(points, far).any()
+
+
 def test_statistics_move_slowly_and_are_the_same_in_training() -> None:
     norm = ScalarNorm(4, 8).train()
     x, codes = torch.randn(2, 3, 50, 8) + 2, torch.randn(2, 3, 4)

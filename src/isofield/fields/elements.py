@@ -8,7 +8,7 @@ elements, told by their codes z_i which one it speaks for.
 """
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -17,6 +17,12 @@ from isofield.ops.elements import Elements, weights
 
 MOMENTUM = 0.005
 """Share of a batch in the statistics that normalisation keeps."""
+
+HEARD = 6.0
+"""Deviations up to which local networks are asked in training: a Gaussian is below 2e-8 there."""
+
+Owner = Int[Tensor, " m"] | None
+"""Which element each row belongs to, counted over all shapes; None where elements are an axis."""
 
 
 class ScalarNorm(nn.Module):
@@ -38,20 +44,22 @@ class ScalarNorm(nn.Module):
         self.register_buffer("mean", torch.zeros(1))
         self.register_buffer("variance", torch.ones(1))
 
-    def forward(self, x: Float[Tensor, "b e n w"], codes: Float[Tensor, "b e c"]) -> Float[Tensor, "b e n w"]:
+    def forward(
+        self, x: Float[Tensor, "*rows w"], codes: Float[Tensor, "b e c"], owner: Owner = None
+    ) -> Float[Tensor, "*rows w"]:
         if self.training:
             self._follow(x.detach())
-        scale, offset = self.fixed(codes)
-        return torch.addcmul(offset[:, :, None], x, scale[:, :, None])
+        scale, offset = (_to_rows(values, owner) for values in self.fixed(codes))
+        return torch.addcmul(offset, x, scale)
 
     def fixed(self, codes: Float[Tensor, "*e c"]) -> tuple[Float[Tensor, "*e w"], Float[Tensor, "*e w"]]:
         """Factor and offset under the codes."""
         scale = self.gamma(codes) / (self.variance + 1e-5).sqrt()
         return scale, self.beta(codes) - scale * self.mean
 
-    def _follow(self, x: Float[Tensor, "b e n w"]) -> None:
-        """Moments of each element's values, averaged over the elements."""
-        variance, mean = torch.var_mean(x, (2, 3), correction=0)
+    def _follow(self, x: Float[Tensor, "*rows w"]) -> None:
+        """Moments of each element's values, averaged over the elements; of all rows, where chosen."""
+        variance, mean = torch.var_mean(x, (-2, -1), correction=0)
         # not in place: an evaluation before this one may still want its gradient
         self.mean = self.mean.lerp(mean.mean(), MOMENTUM)
         self.variance = self.variance.lerp(variance.mean(), MOMENTUM)
@@ -67,9 +75,11 @@ class LocalBlock(nn.Module):
         self.between = ScalarNorm(codes, width)
         self.outer = nn.Linear(width, width)
 
-    def forward(self, x: Float[Tensor, "b e n w"], codes: Float[Tensor, "b e c"]) -> Float[Tensor, "b e n w"]:
-        x = self.before(x, codes)
-        return x + self.outer(relu(self.between(self.inner(relu(x)), codes)))
+    def forward(
+        self, x: Float[Tensor, "*rows w"], codes: Float[Tensor, "b e c"], owner: Owner = None
+    ) -> Float[Tensor, "*rows w"]:
+        x = self.before(x, codes, owner)
+        return x + self.outer(relu(self.between(self.inner(relu(x)), codes, owner)))
 
 
 class LocalDecoder(nn.Module):
@@ -83,12 +93,13 @@ class LocalDecoder(nn.Module):
         self.out = nn.Linear(width, 1)
 
     def forward(
-        self, local: Float[Tensor, "b e n 3"], codes: Float[Tensor, "b e c"]
-    ) -> Float[Tensor, "b e n"]:
+        self, local: Float[Tensor, "*rows 3"], codes: Float[Tensor, "b e c"], owner: Owner = None
+    ) -> Float[Tensor, "*rows"]:
+        """Values at places of every element (b e n), or at rows that belong to elements as `owner` says."""
         x = self.lift(local)
         for block in self.blocks:
-            x = block(x, codes)
-        return self.out(self.norm(x, codes))[..., 0]
+            x = block(x, codes, owner)
+        return self.out(self.norm(x, codes, owner))[..., 0]
 
     def fixed(self, local: Float[Tensor, "e 3"], codes: Float[Tensor, "e c"]) -> LocalNetworks:
         """The networks of single elements under their codes, on whitened coordinates.
@@ -127,13 +138,34 @@ class ElementField(nn.Module):
         self.decoder = LocalDecoder(codes, width, blocks) if codes else None
 
     def forward(self, points: Float[Tensor, "b n 3"], elements: Elements) -> Float[Tensor, "b n"]:
+        """F at the points; in training far elements are Gaussians alone: the same to seven digits."""
         frames = elements.frames()
         place = frames.whitened(points[:, None])
         heights = elements.with_mirrored(elements.constants)[..., None] * weights(place)
-        if self.decoder is not None:
-            codes = elements.with_mirrored(elements.codes)
-            heights = heights * (1 + self.decoder(place * frames.local, codes))
-        return heights.sum(1)
+        if self.decoder is None:
+            return heights.sum(1)
+        codes, local = elements.with_mirrored(elements.codes), place * frames.local
+        if not self.training:
+            return (heights * (1 + self.decoder(local, codes))).sum(1)
+        return heights.sum(1) + self._details(place, local, heights, codes)
+
+    def _details(
+        self,
+        place: Float[Tensor, "b e n 3"],
+        local: Float[Tensor, "b e n 3"],
+        heights: Float[Tensor, "b e n"],
+        codes: Float[Tensor, "b e c"],
+    ) -> Float[Tensor, "b n"]:
+        """What the local networks add where their elements are heard: a tenth of all pairs, or less."""
+        assert self.decoder is not None
+        (shapes, count, points), which = heights.shape, (place.square().sum(-1) < HEARD**2).flatten()
+        rows = which.nonzero()[:, 0]
+        if not len(rows):
+            return heights.new_zeros(shapes, points)
+        values = self.decoder(local.flatten(0, 2).index_select(0, rows), codes, rows // points)
+        target = rows // (count * points) * points + rows % points
+        details = values * heights.flatten().index_select(0, rows)
+        return heights.new_zeros(shapes * points).index_add(0, target, details).view(shapes, points)
 
     @torch.no_grad()
     def bind(self, elements: Elements, tolerance: float = TOLERANCE) -> BoundElements:
@@ -147,3 +179,8 @@ class ElementField(nn.Module):
             networks = self.decoder.fixed(frames.local[0, :, 0], elements.with_mirrored(elements.codes)[0])
         heights = elements.with_mirrored(elements.constants)[0]
         return BoundElements(frames.centres[0], frames.white[0], heights, networks, tolerance)
+
+
+def _to_rows(values: Float[Tensor, "b e w"], owner: Owner) -> Tensor:
+    """Values of elements, to be used at their rows."""
+    return values[:, :, None] if owner is None else values.flatten(0, 1).index_select(0, owner)
