@@ -73,7 +73,7 @@ def test_the_report_offers_them_where_there_are_some(tmp_path) -> None:
     assert "2, 1 of them mirrored along z" in page
     assert '"elements":' in page
     none = {**found(), "notes": {"level": 0.5}}
-    write_report(tmp_path / "none.html", contents(none)
+    write_report(tmp_path / "none.html", contents(none))
     page = (tmp_path / "none.html").read_text()
     assert '<input id="elements"' not in page
     assert not re.search(r'"elements":', page)
