@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from isofield.batch import OccupancyBatch
+from isofield.cli import main
+from isofield.data import read_mesh
 from isofield.encoders.elements import LocalCodes
 from isofield.errors import InputError
 from isofield.observation import PointCloud
@@ -142,6 +145,55 @@ def test_codes_are_told_from_near_points_in_the_frame_of_the_element() -> None:
     torch.testing.assert_close(local(moved, elements(move, angles)), local(cloud, flat), atol=1e-5, rtol=1e-5)
     far_away = elements(torch.full((3,), 9.0), angles)
     assert local(cloud, far_away).isfinite().all()
+
+
+def dataset(root: Path, near: bool = True) -> Path:
+    """One ball in the layout of Occupancy Networks."""
+    draw = np.random.default_rng(0)
+    folder = root / "balls" / "one"
+    folder.mkdir(parents=True)
+    normals = draw.normal(size=(2000, 3))
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    frame = {"loc": np.zeros(3), "scale": 1.0}
+    np.savez(folder / "pointcloud.npz", points=0.4 * normals, normals=normals, **frame)
+    files = {"points.npz": draw.uniform(-0.55, 0.55, (5000, 3))}
+    if near:
+        files["points_surface.npz"] = 0.4 * normals + 0.02 * draw.normal(size=(2000, 3))
+    for name, points in files.items():
+        np.savez(folder / name, points=points, occupancies=np.linalg.norm(points, axis=1) < 0.4, **frame)
+    for split in ("train", "val", "test"):
+        (root / "balls" / f"{split}.lst").write_text("one\n" if split == "train" else "")
+    return root
+
+
+@pytest.mark.slow
+def test_a_shape_is_fitted_and_meshed_by_the_command_line(tmp_path, capsys) -> None:
+    data = dataset(tmp_path / "data")
+    config = ("sees=object", "objects=1", "elements=8", "symmetric=0", "code_size=8", "width=8", "points=512")
+    words = ["train", "ldif", str(data), "-o", str(tmp_path / "run"), "--steps", "120", "--batch-size", "1"]
+    words += [word for setting in config for word in ("--set", setting)]
+    words += ["--learning-rate", "1e-2", "--ema", "0.9", "--warmup", "5", "--threads", "1", "--quiet"]
+    assert main(words) == 0
+    weights = str(tmp_path / "run" / "weights.safetensors")
+    assert (
+        main(["reconstruct", weights, "-o", str(tmp_path / "ball.ply"), "--resolution", "32", "--quiet"]) == 0
+    )
+    radii = np.linalg.norm(read_mesh(tmp_path / "ball.ply").vertices, axis=1)
+    assert radii.mean() == pytest.approx(0.4, abs=0.05)
+    capsys.readouterr()
+
+
+def test_batches_say_what_is_missing(tmp_path) -> None:
+    bare = dataset(tmp_path, near=False)
+    with pytest.raises(InputError, match=r"points_surface.npz is missing: set near=0"):
+        LDIF.batches(SMALL, bare, 0, 1)
+    batch = LDIF.batches(replace(SMALL, near=0), bare, 0, 1).batch(0, 0, 1)
+    assert batch.near is None
+    assert batch.cloud.shape == (1, 100, 3)
+    second = tmp_path / "balls" / "train.lst"
+    second.write_text("one\none\n")
+    with pytest.raises(InputError, match="set objects=2"):
+        LDIF.batches(replace(SMALL, sees="object", objects=1, near=0), bare, 0, 1)
 
 
 def test_what_it_can_not_do_is_said() -> None:

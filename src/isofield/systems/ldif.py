@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from isofield.batch import OccupancyBatch
-from isofield.data.occupancy import ObjectSource, OccupancySource
+from isofield.data.occupancy import NEAR, ObjectSource, OccupancySource
 from isofield.encoders.elements import ElementEncoder, LocalCodes, first_activations
 from isofield.errors import InputError
 from isofield.fields.elements import ElementField
@@ -190,7 +190,10 @@ class LDIF(System):
         choices: dict[str, Any] = {"noise": config.noise, "points": config.points, "near": config.near}
         source = kind.of(data, seed, size, cloud_size, config.held, config.only, **choices)
         if config.sees == "object" and len(source.models) > config.objects:
-            raise InputError(f"{data} has {len(source.models)} objects to learn: set objects, or only")
+            count = len(source.models)
+            raise InputError(f"{data} has {count} objects to learn: set objects={count}, or choose with only")
+        if config.near and not (close := source.models[0].folder / NEAR).is_file():
+            raise InputError(f"{close} is missing: set near=0, or write it with isofield prepare --near")
         return source
 
     @property
