@@ -185,6 +185,13 @@ def atlasnet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     return atlasnet(WEIGHTS, meta, data)
 
 
+def ldif(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Elements, and the sums of them with and without local networks."""
+    from parity_ldif import ldif
+
+    return ldif(WEIGHTS, meta, data)
+
+
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
     "onet": onet,
@@ -192,6 +199,7 @@ ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] 
     "NeRF": nerf,
     "IM-NET": imnet,
     "AtlasNet": atlasnet,
+    "SIF/LDIF": ldif,
     "dvr": lambda meta, data: SURFACE.dvr(meta, data, WEIGHTS),
     "IDR": lambda meta, data: SURFACE.idr(meta, data, WEIGHTS),
 }

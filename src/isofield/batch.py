@@ -24,6 +24,10 @@ class OccupancyBatch:
     """Number of each object in the data set, for systems that learn a code per object."""
     surface: Float[Tensor, "b k 3"] | None = None
     """Points on the surface, for systems that learn from them."""
+    near: Float[Tensor, "b k 3"] | None = None
+    """Where the occupancy is known near the surface, for systems that weigh it differently."""
+    near_inside: Float[Tensor, "b k"] | None = None
+    """1 inside the object, 0 outside."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from isofield.systems.grid import GridConfig
 from isofield.systems.idr import IDRConfig
 from isofield.systems.imnet import IMNetConfig
 from isofield.systems.indicator import IndicatorNetConfig
+from isofield.systems.ldif import LDIFConfig
 from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
 from isofield.systems.psgn import PSGNConfig
@@ -77,6 +78,15 @@ def voxels() -> OccupancyBatch:
     full = (middles.norm(dim=1) < radii[:, None]).float().view(2, 32, 32, 32)
     inside = (batch.points.norm(dim=-1) < radii[:, None]).float()
     return replace(batch, cloud=None, voxels=full, inside=inside)
+
+
+def occupied_also_near() -> OccupancyBatch:
+    """With points near the surface, and the numbers of the objects."""
+    draw = torch.Generator().manual_seed(1)
+    near = torch.nn.functional.normalize(torch.randn(2, 256, 3, generator=draw), dim=-1)
+    near = near * (0.4 + 0.02 * torch.randn(2, 256, 1, generator=draw))
+    within = (near.norm(dim=-1) < 0.4).float()
+    return replace(occupied(), near=near, near_inside=within, item=torch.arange(2))
 
 
 def solved() -> Any:
@@ -163,6 +173,13 @@ TALES = {
     "voxel_decoder": Tale(
         VoxelDecoderConfig(code_size=16, encoder_width=16, width=64),
         lambda: replace(voxels(), cloud=surfaces().cloud),
+    ),
+    "ldif": Tale(
+        LDIFConfig(
+            elements=8, symmetric=4, code_size=8, width=8, encoder_width=16, head=32, local_points=64,
+            cloud_size=300,
+        ),
+        occupied_also_near,
     ),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(

@@ -18,7 +18,7 @@ from isofield.official.checkpoint import load_checkpoint, state_dict_in
 from isofield.official.config import read_config
 from isofield.system import System
 
-OTHER_SUFFIXES = (".npy",)
+OTHER_SUFFIXES = (".npy", ".txt", ".occnet")
 """Of files that PyTorch didn't write."""
 LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
@@ -28,6 +28,7 @@ LINEAGES: dict[str, str] = {
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",
     "convonet": "isofield.official.convonet_config",
+    "ldif": "isofield.official.ldif",
 }
 """system -> module; the first that recognises a checkpoint reads it."""
 

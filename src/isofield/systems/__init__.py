@@ -12,6 +12,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "atlasnet": ("isofield.systems.atlasnet", "AtlasNet"),
     "psgn": ("isofield.systems.psgn", "PSGN"),
     "voxel_decoder": ("isofield.systems.voxel_decoder", "VoxelDecoder"),
+    "ldif": ("isofield.systems.ldif", "LDIF"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
     "radiance": ("isofield.systems.radiance", "Radiance"),
