@@ -108,6 +108,7 @@ class ShapeBench:
 
     def _learned(self, name: str) -> dict[str, Any]:
         from isofield.metrics.explicit import decimated
+        from isofield.training.fitting import surface_of
 
         system, fitting, seconds = self._fitted(name)
         parameters = sum(parameter.numel() for parameter in system.parameters())
@@ -212,21 +213,6 @@ class ShapeBench:
         from isofield.geometry import Box
 
         return Box.around(self.mesh.vertices)
-
-
-def surface_of(scene: Any) -> Any:
-    """The mesh of a scene in its own frame, extracted where the scene has none.
-
-    Raises:
-        InputError: It has no surface.
-    """
-    from isofield.extract import extract_mesh
-
-    if scene.mesh is not None:
-        return scene.mesh
-    if scene.inside is None:
-        raise InputError("this system offers no surface")
-    return extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
 
 
 def plain(record: Any) -> Any:
