@@ -171,11 +171,19 @@ def nerf(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     return nerf(WEIGHTS, meta, data)
 
 
+def deepsdf(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Everything about DeepSDF."""
+    from parity_deepsdf import deepsdf
+
+    return deepsdf(WEIGHTS, meta, data)
+
+
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
     "onet": onet,
     "mise": mise,
     "NeRF": nerf,
+    "DeepSDF": deepsdf,
     "dvr": lambda meta, data: SURFACE.dvr(meta, data, WEIGHTS),
     "IDR": lambda meta, data: SURFACE.idr(meta, data, WEIGHTS),
 }

@@ -25,6 +25,20 @@ class OccupancyBatch:
 
 
 @dataclass(frozen=True)
+class DistanceBatch:
+    """Points of known signed distance, of some objects of a training set, each in its unit ball."""
+
+    points: Float[Tensor, "b m 3"]
+    """Where the distance is known."""
+    sdf: Float[Tensor, "b m"]
+    """Negative inside, in units of the ball's radius."""
+    item: Int[Tensor, " b"]
+    """Number of each object in the training set."""
+    epoch: int
+    """How often the training set has been gone through, counting the present time."""
+
+
+@dataclass(frozen=True)
 class SolvedClouds:
     """Clouds in the unit cube whose indicator is known; several of them in one row of points."""
 

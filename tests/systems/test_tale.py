@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from isofield.batch import OccupancyBatch
+from isofield.batch import DistanceBatch, OccupancyBatch
 from isofield.data.pixels import PixelBatch
 from isofield.data.ray_source import RayBatch
 from isofield.data.solved import SolvedSample
@@ -22,6 +22,7 @@ from isofield.ops.neighbourhood import neighbourhood
 from isofield.system import System
 from isofield.systems import SYSTEMS, system_class
 from isofield.systems.convonet import ConvONetConfig
+from isofield.systems.deepsdf import DeepSDFConfig
 from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.idr import IDRConfig
@@ -68,6 +69,14 @@ def solved() -> Any:
             )
         )
     return collate(samples)
+
+
+def distances() -> DistanceBatch:
+    """Two balls of different sizes."""
+    draw = torch.Generator().manual_seed(0)
+    points = torch.rand(2, 512, 3, generator=draw) * 2 - 1
+    sdf = points.norm(dim=-1) - torch.tensor([[0.5], [0.9]])
+    return DistanceBatch(points, sdf, torch.arange(2), epoch=100)
 
 
 def rays() -> RayBatch:
@@ -127,6 +136,12 @@ TALES = {
         ),
         pixels,
         shaken=False,
+    ),
+    "deepsdf": Tale(
+        DeepSDFConfig(
+            objects=2, code_size=8, widths=(32,) * 4, latent_in=(2,), dropout=(), clamp=0.5, fit_steps=20
+        ),
+        distances,
     ),
     "radiance": Tale(RadianceConfig(resolution=32, effort=0.02)),
     "nerf": Tale(NeRFConfig(depth=3, width=32, skips=(1,), octaves=4, coarse=16, fine=16), rays),

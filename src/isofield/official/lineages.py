@@ -22,6 +22,7 @@ OTHER_SUFFIXES = (".npy",)
 """Of files that PyTorch didn't write."""
 LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
+    "deepsdf": "isofield.official.deepsdf",
     "idr": "isofield.official.idr",
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",

@@ -9,6 +9,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "convonet": ("isofield.systems.convonet", "ConvONet"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
+    "deepsdf": ("isofield.systems.deepsdf", "DeepSDF"),
     "radiance": ("isofield.systems.radiance", "Radiance"),
     "nerf": ("isofield.systems.nerf", "NeRF"),
 }
