@@ -16,12 +16,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from isofield.data.shapenet import is_dataset, items
+from isofield.data.atomic import atomic_write
+from isofield.data.manifest import Manifest
+from isofield.data.shapenet import Item, is_dataset, items
 from isofield.errors import InputError
 
 FILE = "sdf.npz"
 """Beside a model's other samples."""
 SAMPLES = "SdfSamples"
+UNKNOWN = "no distances"
+"""How the reason begins that a model's entry in the manifest has for its lack of them."""
 
 
 @dataclass(frozen=True)
@@ -75,14 +79,27 @@ def _rows(
     return rows
 
 
-def write_sdf_samples(path: Path, points: Float[np.ndarray, "n 3"], sdf: Float[np.ndarray, " n"]) -> None:
-    """Write the points in the official arrays, to a file that is there whole or not at all."""
-    from isofield.data.atomic import atomic_write
+def write_sdf_samples(
+    path: Path,
+    points: Float[np.ndarray, "n 3"],
+    sdf: Float[np.ndarray, " n"],
+    loc: Float[np.ndarray, "3"],
+    scale: float,
+) -> None:
+    """Write the points in the official arrays, to a file that is there whole or not at all.
 
+    Args:
+        path: Of the file.
+        points: In the unit ball.
+        sdf: Their distances.
+        loc: Middle of the ball in the model's own frame, as in the other samples' files.
+        scale: Its radius there.
+    """
     rows = np.concatenate([points, sdf[:, None]], axis=1).astype(np.float32)
     outside = rows[:, 3] > 0
+    frame = {"loc": np.asarray(loc, np.float64), "scale": np.asarray(scale, np.float64)}
     with atomic_write(path) as part, open(part, "wb") as stream:
-        np.savez(stream, allow_pickle=False, pos=rows[outside], neg=rows[~outside])
+        np.savez(stream, allow_pickle=False, pos=rows[outside], neg=rows[~outside], **frame)
 
 
 def sdf_files(root: Path, split: str = "") -> dict[str, Path]:
@@ -99,8 +116,11 @@ def sdf_files(root: Path, split: str = "") -> dict[str, Path]:
     if is_dataset(root):
         if split:
             raise InputError(f"{root} has split lists of its own; leave out split={split}")
-        files = {item.name: item.folder / FILE for item in items(root, "train")}
-        return _there(files, "isofield prepare with --sdf adds it")
+        manifest = Manifest.read(root)
+        models = [item for item in items(root, "train") if not _is_unknown(manifest, item)]
+        return _there(
+            {item.name: item.folder / FILE for item in models}, "isofield prepare with --sdf adds it"
+        )
     folder = root / SAMPLES if (root / SAMPLES).is_dir() else root
     if split:
         path = next((p for p in (Path(split), root / split) if p.is_file()), None)
@@ -116,6 +136,12 @@ def sdf_files(root: Path, split: str = "") -> dict[str, Path]:
             " isofield prepare --sdf writes"
         )
     return found
+
+
+def _is_unknown(manifest: Manifest | None, item: Item) -> bool:
+    """Whether the preparation found that the model's distances can't be told."""
+    entry = manifest.entries.get((item.category, item.id)) if manifest else None
+    return entry is not None and UNKNOWN in entry.reason and not (item.folder / FILE).is_file()
 
 
 def _there(files: dict[str, Path], hint: str) -> dict[str, Path]:
