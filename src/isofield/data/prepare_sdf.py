@@ -1,8 +1,8 @@
 """Points of known signed distance for one model of a data set, drawn as DeepSDF draws them.
 
 Near the surface, each of its points is moved twice, by Gaussians of variance 0.005 and 0.0005 along each
-axis; six in a hundred points are uniform in the cube around the unit ball. Distances are those to the mesh, not
-to points on it as in the original code; the winding number tells their sign, so that no point is lost to a doubt.
+axis; six in a hundred points are uniform in the cube around the unit ball. Distances are to the mesh, not to
+points on it as in the original code; the winding number tells their sign, so no point is lost to a doubt.
 """
 
 from dataclasses import replace

@@ -12,8 +12,10 @@ farthest point lies within the unit ball. Of a cloud, the distance is known on i
 front of and behind them, and along the way to where the scanner stood.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -125,6 +127,11 @@ class DeepSDF(System):
         weight = c.regularisation * min(1.0, batch.epoch / c.warm_up) if c.warm_up else c.regularisation
         return {"distance": error.abs().mean(), "code": weight * code.vector.norm(dim=1).mean()}
 
+    @property
+    def paces(self) -> Mapping[Tensor, float]:
+        """Codes learn twice as fast as the network, as published, and don't decay."""
+        return {} if self.table is None else {self.table.codes.weight: 2.0}
+
     @classmethod
     def batches(cls, config: DeepSDFConfig, data: Path, seed: int, size: int) -> SdfSource:
         """Points of known distance, of an official folder or of what `isofield prepare --sdf` wrote.
@@ -145,7 +152,7 @@ class DeepSDF(System):
         """How often the side of the surface is right, near training shapes, at points of their own."""
         return "side"
 
-    def reconstruct(self, observation: PointCloud) -> Scene:
+    def reconstruct(self, observation: Any) -> Scene:
         """The shape whose distances suit the cloud best; deterministic.
 
         Normals or sensor positions tell outside from inside; without them, normals are found and turned by
@@ -165,7 +172,7 @@ class DeepSDF(System):
             notes=solved.notes,
         )
 
-    def encode(self, observation: PointCloud) -> tuple[Float[Tensor, "1 c"], Similarity]:
+    def encode(self, observation: Any) -> tuple[Float[Tensor, "1 c"], Similarity]:
         """The code that is fitted to a cloud, and the map from its frame to the unit ball.
 
         Raises:
@@ -175,7 +182,7 @@ class DeepSDF(System):
         code, ball = self._fitted(solved)
         return code, ball @ solved.world_from_scene.inverse()
 
-    def _solved(self, observation: PointCloud) -> SolvedCloud:
+    def _solved(self, observation: Any) -> SolvedCloud:
         if not isinstance(observation, PointCloud):
             raise InputError(f"this network reads PointCloud, not {type(observation).__name__}")
         return solve_cloud(observation)
@@ -195,6 +202,18 @@ class DeepSDF(System):
         )  # fmt: skip
         place = next(self.field.parameters())
         return fit_code(self.field, points[None].to(place), sdf[None].to(place), how)
+
+    def draw(self, seed: Sequence[int]) -> Float[Tensor, "1 c"]:
+        """The learned code that has the last of the numbers; the prior is no model of shapes to draw from.
+
+        Raises:
+            InputError: As `code`.
+        """
+        return self.code(seed[-1])
+
+    def shape(self, code: Float[Tensor, "1 c"]) -> Scene:
+        """What a code stands for, in the cube around its ball."""
+        return self.scene(code)
 
     def code(self, number: int) -> Float[Tensor, "1 c"]:
         """The learned code of a shape of the training set.
