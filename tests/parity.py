@@ -192,6 +192,13 @@ def ldif(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     return ldif(WEIGHTS, meta, data)
 
 
+def deepsdf(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Everything about DeepSDF."""
+    from parity_deepsdf import deepsdf
+
+    return deepsdf(WEIGHTS, meta, data)
+
+
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
     "onet": onet,
@@ -200,6 +207,7 @@ ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] 
     "IM-NET": imnet,
     "AtlasNet": atlasnet,
     "SIF/LDIF": ldif,
+    "DeepSDF": deepsdf,
     "dvr": lambda meta, data: SURFACE.dvr(meta, data, WEIGHTS),
     "IDR": lambda meta, data: SURFACE.idr(meta, data, WEIGHTS),
 }

@@ -23,6 +23,7 @@ from isofield.system import System
 from isofield.systems import SYSTEMS, system_class
 from isofield.systems.atlasnet import AtlasNetConfig
 from isofield.systems.convonet import ConvONetConfig
+from isofield.systems.deepsdf import DeepSDFConfig
 from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.grid import GridConfig
@@ -52,12 +53,6 @@ def occupied() -> OccupancyBatch:
     points = torch.rand(2, 512, 3, generator=draw) * 1.1 - 0.55
     clouds = torch.stack([torch.from_numpy(ball(300, seed=i)).float() for i in range(2)])
     return OccupancyBatch(clouds, points, (points.norm(dim=-1) < 0.4).float())
-
-
-def distances() -> DistanceBatch:
-    draw = torch.Generator().manual_seed(0)
-    points = torch.rand(2, 2048, 3, generator=draw) * 1.1 - 0.55
-    return DistanceBatch(points, points.norm(dim=-1) - 0.4, torch.arange(2))
 
 
 def surfaces() -> OccupancyBatch:
@@ -109,6 +104,14 @@ def solved() -> Any:
             )
         )
     return collate(samples)
+
+
+def distances() -> DistanceBatch:
+    """Two balls of different sizes."""
+    draw = torch.Generator().manual_seed(0)
+    points = torch.rand(2, 512, 3, generator=draw) * 2 - 1
+    sdf = points.norm(dim=-1) - torch.tensor([[0.5], [0.9]])
+    return DistanceBatch(points, sdf, torch.arange(2), epoch=100)
 
 
 def rays() -> RayBatch:
@@ -189,6 +192,12 @@ TALES = {
         ),
         pixels,
         shaken=False,
+    ),
+    "deepsdf": Tale(
+        DeepSDFConfig(
+            objects=2, code_size=8, widths=(32,) * 4, latent_in=(2,), dropout=(), clamp=0.5, fit_steps=20
+        ),
+        distances,
     ),
     "radiance": Tale(RadianceConfig(resolution=32, effort=0.02)),
     "nerf": Tale(NeRFConfig(depth=3, width=32, skips=(1,), octaves=4, coarse=16, fine=16), rays),

@@ -132,7 +132,6 @@ class ShapeBench:
         """The system, what asks it, and the seconds of training."""
         from isofield.systems import system_class
         from isofield.systems.fits import FITS
-        from isofield.training.fitting import Fitting
         from isofield.training.loop import train
         from isofield.training.run_folder import RunFolder
         from isofield.training.state import seed_step
@@ -147,7 +146,7 @@ class ShapeBench:
             validate_every=max(1, round(recipe.quick * self.task.effort / 12)),
             preview_every=None,
         )
-        fitting = Fitting(recipe.source([self.shape], self.task.seed, options.batch_size))
+        fitting = recipe.fitting([self.shape], self.task.seed, options.batch_size)
         seed_step(self.task.seed, 0)
         system = system_class(name)(config)
         folder = self.task.folder / "fits" / self.task.name / name

@@ -54,7 +54,6 @@ def run(args: Fit) -> int:
     recipe, config = _recipe(args)
     console = Console(json=args.common.json, quiet=args.common.quiet)
     from isofield.systems import system_class
-    from isofield.training.fitting import Fitting
     from isofield.training.loop import train
     from isofield.training.run_folder import RunFolder
     from isofield.training.state import seed_step
@@ -68,10 +67,9 @@ def run(args: Fit) -> int:
         shapes = [
             sampled(path, mesh, args.common.seed) for path, mesh in zip(args.meshes, meshes, strict=True)
         ]
-        source = recipe.source(shapes, args.common.seed, options.batch_size)
+        fitting = recipe.fitting(shapes, args.common.seed, options.batch_size)
     seed_step(args.common.seed, 0)
     system = system_class(args.system)(config)
-    fitting = Fitting(source)
     with console.stage("fit"):
         outcome = train(system, fitting, folder, options, quiet=args.common.quiet)
     if outcome.step < options.steps:

@@ -99,7 +99,7 @@ class ShapeSource:
         shapes, item = [self.shapes[k].samples for k in order], torch.tensor(order)
         if self.learns == "distance":
             points, sdf = _stacked([self._distances(shape, draw) for shape in shapes])
-            return DistanceBatch(points, sdf, item)
+            return DistanceBatch(points, sdf, item, 1 + step * self.size // len(self.shapes))
         close = 0 if self.near else self.points // 2
         known = OccupancyBatch(
             None, *_stacked([_occupancies(s, draw, close, self.points) for s in shapes]), item=item

@@ -22,6 +22,7 @@ OTHER_SUFFIXES = (".npy", ".txt", ".occnet")
 """Of files that PyTorch didn't write."""
 LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
+    "deepsdf": "isofield.official.deepsdf",
     "idr": "isofield.official.idr",
     "imnet": "isofield.official.imnet",
     "atlasnet": "isofield.official.atlasnet",

@@ -15,6 +15,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "ldif": ("isofield.systems.ldif", "LDIF"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
+    "deepsdf": ("isofield.systems.deepsdf", "DeepSDF"),
     "radiance": ("isofield.systems.radiance", "Radiance"),
     "nerf": ("isofield.systems.nerf", "NeRF"),
 }

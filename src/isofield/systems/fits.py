@@ -7,12 +7,14 @@ from typing import Any, Literal
 from isofield.data.shape_source import Shape, ShapeSource
 from isofield.systems.atlasnet import AtlasNetConfig
 from isofield.systems.convonet import ConvONetConfig
+from isofield.systems.deepsdf import DeepSDFConfig
 from isofield.systems.grid import GridConfig
 from isofield.systems.imnet import IMNetConfig
 from isofield.systems.ldif import LDIFConfig
 from isofield.systems.onet import ONetConfig
 from isofield.systems.psgn import PSGNConfig
 from isofield.systems.voxel_decoder import VoxelDecoderConfig
+from isofield.training.fitting import Fitting
 from isofield.training.options import TrainOptions
 
 
@@ -36,14 +38,15 @@ class Fit:
     """Points near the surface, apart from the others; 0 for none."""
     surface: int = 0
     """Points on the surface, for systems that learn from them; 0 for none."""
+    edge: float = 1.0
+    """Longest edge of a shape in the system's scenes."""
     most: int | None = None
     """Shapes that it can know at once; None: any number."""
 
-    def source(self, shapes: Sequence[Shape], seed: int, size: int) -> ShapeSource:
+    def fitting(self, shapes: Sequence[Shape], seed: int, size: int) -> Fitting:
         """Batches of so many shapes each."""
-        return ShapeSource(
-            shapes, self.learns, seed, size, self.points, self.cloud_size, self.near, self.surface
-        )
+        learns = self.learns, seed, size, self.points, self.cloud_size, self.near, self.surface
+        return Fitting(ShapeSource(shapes, *learns), self.edge)
 
 
 def options(
@@ -64,6 +67,12 @@ def options(
 
 def _onet(shapes: int) -> ONetConfig:
     return ONetConfig(sees="object", objects=shapes, code_size=64, field_width=128, threshold=0.5)
+
+
+def _deepsdf(shapes: int) -> DeepSDFConfig:
+    return DeepSDFConfig(
+        objects=shapes, code_size=64, widths=(128,) * 8, norm_layers=(), dropout=(), code_bound=0, warm_up=0
+    )
 
 
 def _imnet(shapes: int) -> IMNetConfig:
@@ -96,6 +105,7 @@ FITS: dict[str, Fit] = {
     "convonet": Fit(
         lambda shapes: ConvONetConfig(), "occupancy", 4_096, options(600, 1e-3, 100, 200), 130, 3_000
     ),
+    "deepsdf": Fit(_deepsdf, "distance", 4_096, options(2_000, 1e-3, 200, 500), 400, edge=0.5),
     "imnet": Fit(_imnet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500), 590),
     "ldif": Fit(_ldif, "occupancy", 1_024, options(2_000, 5e-3, 200, 500), 800, near=1_024),
     "voxel_decoder": Fit(_voxels, "occupancy", 8_192, options(600, 1e-3, 100, 200), 190),

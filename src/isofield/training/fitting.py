@@ -10,10 +10,11 @@ from jaxtyping import Float
 from scipy.spatial import cKDTree
 
 from isofield.data import write_mesh, write_points
+from isofield.data.sampling import SIDE
 from isofield.data.shape_source import ShapeSource
 from isofield.errors import InputError
 from isofield.extract import extract_mesh
-from isofield.geometry.mesh import Mesh
+from isofield.geometry import Box, Mesh, Similarity
 from isofield.metrics.surface import to_triangles
 from isofield.observation import PointCloud
 from isofield.scene import Scene
@@ -32,6 +33,8 @@ class Fitting:
     """A source of batches that also tells how the fit goes, in the units of the files."""
 
     source: ShapeSource
+    edge: float = 1.0
+    """Longest edge of a shape in the system's scenes."""
 
     def batch(self, step: int, rank: int, world: int) -> Any:
         """The step's batch."""
@@ -40,9 +43,11 @@ class Fitting:
     def scene(self, system: System, number: int) -> Scene:
         """What the system knows of a shape, in the frame of its file."""
         shape = self.source.shapes[number]
-        shown = shape.cloud(self.source.cloud_size) if system.wants is PointCloud else number
+        shown = shape.cloud(self.source.cloud_size) if self.source.cloud_size else number
         scene = system.reconstruct(shown)
-        return replace(scene, world_from_scene=shape.world_from_unit @ scene.world_from_scene)
+        back = shape.world_from_unit @ Similarity(1 / self.edge) @ scene.world_from_scene
+        box = scene.box if self.edge == 1 else Box.cube(SIDE * self.edge)
+        return replace(scene, box=box, world_from_scene=back)
 
     def validate(self, system: System) -> dict[str, float]:
         """Estimated mean distance from the surfaces to what the system knows.
