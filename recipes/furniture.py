@@ -36,7 +36,7 @@ def main() -> int:
         return 2
     from isofield.cli import main as isofield
 
-    return isofield(["prepare", str(archives), "-o", str(args.output), "--jobs", str(args.jobs)])
+    return isofield(["prepare", str(archives), "-o", str(args.output), "--sdf", "--jobs", str(args.jobs)])
 
 
 def fetch(downloads: Path) -> Path:

@@ -32,6 +32,7 @@ VERBS: dict[str, Verb] = {
     "reconstruct": Verb("isofield.cli.reconstruct", "Reconstruct", "a scan, picture or voxels become a mesh"),
     "generate": Verb("isofield.cli.generate", "Generate", "shapes that a network makes up"),
     "interpolate": Verb("isofield.cli.interpolate", "Interpolate", "the shapes between two shapes"),
+    "complete": Verb("isofield.cli.complete", "Complete", "a scan of one side becomes a whole"),
     "fit": Verb("isofield.cli.fit", "Fit", "a system learns the shape of a mesh by heart"),
     "render": Verb("isofield.cli.render", "Render", "pictures and films of a mesh or a learnt scene"),
     "check": Verb("isofield.cli.check", "Check", "what a scan or a folder holds, and what to type next"),

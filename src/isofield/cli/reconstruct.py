@@ -1,6 +1,5 @@
 """`isofield reconstruct`: what was seen becomes a mesh; a scan's in its own frame and units."""
 
-import math
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from isofield.cli.options import Options
 from isofield.cli.outcome import checks, findings, table
 from isofield.cli.paths import Paths, check_readable, check_writable
 from isofield.cli.run_record import run_record, typed, write_record
-from isofield.cli.seen import WEIGHTS, Seen, concerns, see, uncoloured
+from isofield.cli.seen import WEIGHTS, Seen, concerns, see, sensor_place, uncoloured
 from isofield.cli.streamed import write_streamed
 from isofield.cli.terrain import seen_from_above
 from isofield.errors import InputError
@@ -155,7 +154,7 @@ def _check_arguments(args: Reconstruct) -> Paths:
         raise InputError(f"there is no system {args.system!r}; choose auto or one of {', '.join(SYSTEMS)}")
     if args.closed and args.open:
         raise InputError("--closed and --open exclude each other; give one of them")
-    _sensor(args.sensor)
+    sensor_place(args.sensor)
     check_readable(args.scan)
     if args.weights is not None:
         check_readable(args.weights)
@@ -163,18 +162,6 @@ def _check_arguments(args: Reconstruct) -> Paths:
     output = args.output if args.output is not None else args.scan.with_suffix(ending)
     args.meshing.check(output, args.open)
     return check_writable(output, args.scan, textured=args.meshing.texture is not None)
-
-
-def _sensor(text: str | None) -> tuple[float, ...] | None:
-    if text is None:
-        return None
-    try:
-        place = tuple(float(word) for word in text.split(","))
-    except ValueError:
-        place = ()
-    if len(place) != 3 or not all(map(math.isfinite, place)):
-        raise InputError(f"--sensor {text} is not a place; give three numbers like 0,0,1.6")
-    return place
 
 
 def _read(args: Reconstruct, console: Console) -> Seen:
@@ -198,7 +185,7 @@ def _placed(args: Reconstruct, cloud: "PointCloud", console: Console) -> "PointC
     """The cloud with what the arguments say about where it was seen from."""
     import numpy as np
 
-    if (place := _sensor(args.sensor)) is not None:
+    if (place := sensor_place(args.sensor)) is not None:
         return replace(cloud, sensors=np.tile(place, (len(cloud), 1)))
     if args.open and (terrain := seen_from_above(cloud, "z" if args.up == "auto" else args.up)):
         console.warn("one height at each place: taken for terrain, seen from above")

@@ -1,5 +1,6 @@
 """What `reconstruct` was given: points, a picture, voxels, or a field that is a shape already."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,6 +122,19 @@ def _field(path: Path, seed: int) -> Seen:
     from isofield.systems.field_file import read_scene
 
     return Seen("field", scene=read_scene(path))
+
+
+def sensor_place(text: str | None) -> tuple[float, ...] | None:
+    """The place that --sensor names, None without one; raises InputError if it is none."""
+    if text is None:
+        return None
+    try:
+        place = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        place = ()
+    if len(place) != 3 or not all(map(math.isfinite, place)):
+        raise InputError(f"--sensor {text} is not a place; give three numbers like 0,0,1.6")
+    return place
 
 
 def concerns(cloud: "PointCloud") -> list[str]:

@@ -240,7 +240,7 @@ class DeepSDF(System):
 
         Args:
             code: Learned or fitted.
-            ball: Another map from the scene to the ball, without rotation.
+            ball: Another map from the scene to the ball.
         """
         ball = ball or Similarity(scale=DIAMETER)
         return Scene(Box.cube(1.0), inside=inside_of(self.field, code, ball))
@@ -253,18 +253,19 @@ def inside_of(field: DeepSdfField, code: Float[Tensor, "1 c"], ball: Similarity)
     """
     distance, scale = field.bind(Code(code)), ball.scale
     shift = torch.as_tensor(ball.translation, dtype=code.dtype, device=code.device)
+    turn = torch.as_tensor(scale * ball.rotation.T, dtype=code.dtype, device=code.device)
     if not isinstance(distance, BoundMlp):
-        return lambda points: -distance(scale * points + shift) / scale
-    steps = [_moved(step, scale, shift, number == 0) for number, step in enumerate(distance.layers)]
+        return lambda points: -distance(points @ turn + shift) / scale
+    steps = [_moved(step, turn, shift, number == 0) for number, step in enumerate(distance.layers)]
     return BoundMlp([*steps, Scale(-torch.ones_like(shift[:1]) / scale, torch.zeros_like(shift[:1]))])
 
 
-def _moved(step: Step, scale: float, shift: Float[Tensor, "3"], is_first: bool) -> Step:
-    """The step for positions p that are given instead of scale * p + shift."""
+def _moved(step: Step, turn: Float[Tensor, "3 3"], shift: Float[Tensor, "3"], is_first: bool) -> Step:
+    """The step for positions p that are given instead of p @ turn + shift."""
     if not isinstance(step, Affine):
         return step
     if is_first:
-        return replace(step, weight=scale * step.weight, bias=step.bias + shift @ step.weight)
+        return replace(step, weight=turn @ step.weight, bias=step.bias + shift @ step.weight)
     if step.skip is None:
         return step
-    return replace(step, skip=scale * step.skip, bias=step.bias + shift @ step.skip)
+    return replace(step, skip=turn @ step.skip, bias=step.bias + shift @ step.skip)
