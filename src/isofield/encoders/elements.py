@@ -74,8 +74,9 @@ class LocalCodes(nn.Module):
         with torch.no_grad():
             place = (cloud[:, None] - elements.centres[:, :, None]) @ white
             first = torch.arange(cloud.shape[1], 0, -1, device=cloud.device)
-            rank = first * (place.square().sum(-1) < self.reach**2)
-            rank, which = rank.topk(min(self.count, cloud.shape[1]), dim=-1)
+            within = place.square().sum(-1) < self.reach**2
+            most = max(1, min(self.count, int(within.sum(-1).amax())))
+            rank, which = (first * within).topk(most, dim=-1)
         chosen = torch.take_along_dim(cloud[:, None], which[..., None], 2)
         return (chosen - elements.centres[:, :, None]) @ white, rank > 0
 
