@@ -20,7 +20,8 @@ class Convert:
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Official `.pt` file; IDR: `.pth`; NeRF: `.tar`, `.ckpt` or, the fine network's beside it, `.npy`."""
+    """Official `.pt` file; IDR: `.pth`; DeepSDF: the experiment's folder, or a `.pth` of it; NeRF: `.tar`,
+    `.ckpt` or, the fine network's beside it, `.npy`."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Weights to write; NAME.safetensors beside the checkpoint if left out."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None

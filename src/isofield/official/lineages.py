@@ -22,8 +22,8 @@ OTHER_SUFFIXES = (".npy",)
 """Of files that PyTorch didn't write."""
 LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
-    "deepsdf": "isofield.official.deepsdf",
     "idr": "isofield.official.idr",
+    "deepsdf": "isofield.official.deepsdf",
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",
     "convonet": "isofield.official.convonet_config",
