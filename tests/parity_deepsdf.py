@@ -11,7 +11,8 @@ def deepsdf(weights: Any, meta: dict[str, Any], data: dict[str, np.ndarray]) -> 
     """Distances and their gradients, plain and bound; the training's loss; ten steps towards a code."""
     from isofield.batch import DistanceBatch
     from isofield.condition import Code
-    from isofield.official.deepsdf import config_from_official, deepsdf_from_official
+    from isofield.official.deepsdf import deepsdf_from_official
+    from isofield.official.deepsdf_config import config_from_official
     from isofield.systems.deepsdf_fit import CodeFit, fit_code
 
     config = config_from_official(meta["config"])

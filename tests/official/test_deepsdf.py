@@ -9,6 +9,7 @@ import torch
 from isofield.cli import main
 from isofield.errors import InputError
 from isofield.official import deepsdf
+from isofield.official.deepsdf_config import config_from_official, infer_config, official_specs
 from isofield.official.lineages import Checkpoint, Choices, converted
 from isofield.systems.deepsdf import DeepSDF, DeepSDFConfig
 from isofield.systems.stored import load_system
@@ -33,7 +34,7 @@ def experiment(folder, config=SMALL, epochs=("latest",), old_codes=False):
     """Write an experiment's folder; the system of its last epoch."""
     (folder / "ModelParameters").mkdir(parents=True)
     (folder / "LatentCodes").mkdir()
-    (folder / "specs.json").write_text(json.dumps(deepsdf.official_specs(config)))
+    (folder / "specs.json").write_text(json.dumps(official_specs(config)))
     for k, epoch in enumerate(epochs):
         torch.manual_seed(k)
         system = DeepSDF(config)
@@ -51,8 +52,8 @@ def test_there_and_back(config):
     assert codes["weight"].shape == (3, 6)
     assert ("module.lin0.weight_g" in state) == config.weight_norm
     assert same(deepsdf.deepsdf_from_official(state, config, codes["weight"]), system)
-    assert deepsdf.infer_config(state) == replace(config, objects=0)
-    assert deepsdf.config_from_official(deepsdf.official_specs(config)) == replace(config, objects=0)
+    assert infer_config(state) == replace(config, objects=0)
+    assert config_from_official(official_specs(config)) == replace(config, objects=0)
 
 
 def test_new_names_of_weight_norm_are_read():
@@ -79,8 +80,8 @@ def test_the_published_config_is_the_default():
         "CodeLength": 256, "SamplesPerScene": 16384, "ClampingDistance": 0.1, "CodeRegularization": True,
         "CodeRegularizationLambda": 1e-4, "CodeBound": 1.0,
     }  # fmt: skip
-    assert deepsdf.config_from_official(specs) == DeepSDFConfig()
-    without = deepsdf.config_from_official(specs | {"CodeRegularization": False, "CodeBound": None})
+    assert config_from_official(specs) == DeepSDFConfig()
+    without = config_from_official(specs | {"CodeRegularization": False, "CodeBound": None})
     assert (without.regularisation, without.code_bound) == (0.0, 0.0)
 
 
@@ -101,7 +102,7 @@ def test_the_newest_epoch_is_taken_and_one_file_alone_is_read(tmp_path):
     _, alone = converted(tmp_path / "e" / "ModelParameters" / "2000.pth", Choices())
     assert alone.config == replace(SMALL, objects=0)
     assert same(alone.field, last.field)
-    (tmp_path / "specs.json").write_text(json.dumps(deepsdf.official_specs(replace(SMALL, use_tanh=True))))
+    (tmp_path / "specs.json").write_text(json.dumps(official_specs(replace(SMALL, use_tanh=True))))
     moved = (tmp_path / "e" / "ModelParameters" / "2000.pth").rename(tmp_path / "net.pth")
     _, twice = converted(moved, Choices(config=tmp_path / "specs.json"))
     assert twice.config.use_tanh

@@ -10,12 +10,12 @@ from isofield.batch import DistanceBatch
 from isofield.condition import Code
 from isofield.errors import InputError
 from isofield.extract import extract_mesh
-from isofield.fields.deepsdf import DeepSdfField
+from isofield.fields.deepsdf import DeepSdfField, inside_of
 from isofield.geometry import Similarity
 from isofield.geometry.mesh_checks import check_mesh
 from isofield.observation import Photo, PointCloud
 from isofield.ops.steps import Layered
-from isofield.systems.deepsdf import DeepSDF, DeepSDFConfig, inside_of
+from isofield.systems.deepsdf import DeepSDF, DeepSDFConfig
 from isofield.systems.deepsdf_cloud import ball_around, distances_of
 from isofield.systems.deepsdf_fit import CodeFit, fit_code
 from isofield.training.step import parameter_groups

@@ -61,11 +61,12 @@ class SdfSource:
     def validate(self, system: Any) -> dict[str, float]:
         """Clamped error and right sides near the surface, at the same points every time, of learned codes."""
         shapes = range(0, len(self.files), max(1, len(self.files) // MEASURED))[:MEASURED]
-        errors, right = [], []
+        errors, right, device = [], [], system.table.codes.weight.device
         for shape in shapes:
             rows = self._read(shape).drawn(np.random.default_rng([self.seed, 2, shape]), 10_000)
-            scene = system.field.bind(system.table(torch.tensor([shape])))
-            found, sdf = scene(torch.from_numpy(rows[:, :3])), torch.from_numpy(rows[:, 3])
+            known, sdf = torch.from_numpy(rows).to(device).split([3, 1], 1)
+            sdf = sdf[:, 0]
+            found = system.field.bind(system.table(torch.tensor([shape], device=device)))(known)
             near = sdf.abs() < NEAR
             clamp = system.config.clamp
             errors.append(float((found.clamp(-clamp, clamp) - sdf.clamp(-clamp, clamp)).abs().mean()))

@@ -7,6 +7,7 @@ is part of the biases: no layer sees more than the position.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -16,8 +17,10 @@ from torch.nn.functional import dropout, relu
 from isofield.condition import Code
 from isofield.errors import InputError
 from isofield.fields.mlp import BoundMlp, fold_code, fold_skip
-from isofield.ops.steps import Activation, Affine, Step
+from isofield.geometry import Similarity
+from isofield.ops.steps import Activation, Affine, Scale, Step
 from isofield.ops.weight_norm import NormedLinear
+from isofield.scene import Inside
 
 CODE_DROPOUT = 0.2
 """Share of the code that is dropped in training, where that is chosen."""
@@ -132,3 +135,28 @@ class DeepSdfField(nn.Module):
 def _kept(step: Step) -> Step:
     """The step with numbers of its own, where it would share the network's."""
     return Affine(step.weight.clone(), step.bias.clone(), step.skip) if isinstance(step, Affine) else step
+
+
+def inside_of(field: DeepSdfField, code: Float[Tensor, "1 c"], ball: Similarity) -> Inside:
+    """-f(z, ball(p)) over the map's scale: positive inside, a distance in units of the frame it maps from.
+
+    Shows its layers where they can be bounded.
+    """
+    distance, scale = field.bind(Code(code)), ball.scale
+    shift = torch.as_tensor(ball.translation, dtype=code.dtype, device=code.device)
+    turn = torch.as_tensor(scale * ball.rotation.T, dtype=code.dtype, device=code.device)
+    if not isinstance(distance, BoundMlp):
+        return lambda points: -distance(points @ turn + shift) / scale
+    steps = [_moved(step, turn, shift, number == 0) for number, step in enumerate(distance.layers)]
+    return BoundMlp([*steps, Scale(-torch.ones_like(shift[:1]) / scale, torch.zeros_like(shift[:1]))])
+
+
+def _moved(step: Step, turn: Float[Tensor, "3 3"], shift: Float[Tensor, "3"], is_first: bool) -> Step:
+    """The step for positions p that are given instead of p @ turn + shift."""
+    if not isinstance(step, Affine):
+        return step
+    if is_first:
+        return replace(step, weight=turn @ step.weight, bias=step.bias + shift @ step.weight)
+    if step.skip is None:
+        return step
+    return replace(step, skip=turn @ step.skip, bias=step.bias + shift @ step.skip)

@@ -22,10 +22,10 @@ OTHER_SUFFIXES = (".npy", ".txt", ".occnet")
 """Of files that PyTorch didn't write."""
 LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
-    "deepsdf": "isofield.official.deepsdf",
     "idr": "isofield.official.idr",
     "imnet": "isofield.official.imnet",
     "atlasnet": "isofield.official.atlasnet",
+    "deepsdf": "isofield.official.deepsdf",
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",
     "convonet": "isofield.official.convonet_config",

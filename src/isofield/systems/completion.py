@@ -21,11 +21,12 @@ from torch import Tensor
 from isofield.condition import Code
 from isofield.encoders.gauss import SolvedCloud, solve_cloud
 from isofield.errors import InputError
+from isofield.fields.deepsdf import inside_of
 from isofield.geometry import Box, Similarity
 from isofield.observation import PointCloud
 from isofield.scene import Scene
 from isofield.systems.completion_free import free_beside
-from isofield.systems.deepsdf import DeepSDF, inside_of
+from isofield.systems.deepsdf import DeepSDF
 from isofield.systems.deepsdf_cloud import distances_of
 
 POSE = 0.2

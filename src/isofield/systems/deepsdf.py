@@ -17,22 +17,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from isofield.batch import DistanceBatch
-from isofield.condition import Code
 from isofield.data.sdf_source import SdfSource
 from isofield.encoders.gauss import SolvedCloud, solve_cloud
 from isofield.encoders.table import CodeTable
 from isofield.errors import InputError
-from isofield.fields.deepsdf import DeepSdfField
-from isofield.fields.mlp import BoundMlp
+from isofield.fields.deepsdf import DeepSdfField, inside_of
 from isofield.geometry import Box, Similarity
 from isofield.observation import PointCloud
-from isofield.ops.steps import Affine, Scale, Step
-from isofield.scene import Inside, Scene
+from isofield.scene import Scene
 from isofield.system import System
 from isofield.systems.deepsdf_cloud import ball_around, distances_of
 from isofield.systems.deepsdf_fit import CodeFit, Fitted, fit_code
@@ -119,7 +115,7 @@ class DeepSDF(System):
         )  # fmt: skip
 
     def losses(self, batch: DistanceBatch) -> dict[str, Float[Tensor, ""]]:
-        """Equations 9 and 10 as the original code has them: clamped L1, and lengths rather than squares."""
+        """Equations 4 and 9 as the original code has them: clamped L1, and lengths rather than squares."""
         c = self.config
         if self.table is None:
             raise InputError("there are no codes to learn; set objects to the number of shapes")
@@ -244,28 +240,3 @@ class DeepSDF(System):
         """
         ball = ball or Similarity(scale=DIAMETER)
         return Scene(Box.cube(1.0), inside=inside_of(self.field, code, ball))
-
-
-def inside_of(field: DeepSdfField, code: Float[Tensor, "1 c"], ball: Similarity) -> Inside:
-    """-f(z, ball(p)) over the map's scale: positive inside, a distance in units of the frame it maps from.
-
-    Shows its layers where they can be bounded.
-    """
-    distance, scale = field.bind(Code(code)), ball.scale
-    shift = torch.as_tensor(ball.translation, dtype=code.dtype, device=code.device)
-    turn = torch.as_tensor(scale * ball.rotation.T, dtype=code.dtype, device=code.device)
-    if not isinstance(distance, BoundMlp):
-        return lambda points: -distance(points @ turn + shift) / scale
-    steps = [_moved(step, turn, shift, number == 0) for number, step in enumerate(distance.layers)]
-    return BoundMlp([*steps, Scale(-torch.ones_like(shift[:1]) / scale, torch.zeros_like(shift[:1]))])
-
-
-def _moved(step: Step, turn: Float[Tensor, "3 3"], shift: Float[Tensor, "3"], is_first: bool) -> Step:
-    """The step for positions p that are given instead of p @ turn + shift."""
-    if not isinstance(step, Affine):
-        return step
-    if is_first:
-        return replace(step, weight=turn @ step.weight, bias=step.bias + shift @ step.weight)
-    if step.skip is None:
-        return step
-    return replace(step, skip=turn @ step.skip, bias=step.bias + shift @ step.skip)

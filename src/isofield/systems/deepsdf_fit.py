@@ -103,7 +103,7 @@ def fit_code(
             error = torch.stack(
                 [_difference(field, z, *shapes[k], how.clamp) for row in codes for k, z in enumerate(row)]
             ).view(starts, count)
-    which = error.argmin(0), torch.arange(count)
+    which = error.argmin(0), torch.arange(count, device=codes.device)
     history = torch.stack(kept, -1) if kept else codes.new_zeros(starts, count, 0)
     return Fitted(codes.detach()[which], history[which], error[which])
 
