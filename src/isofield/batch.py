@@ -53,3 +53,15 @@ class SolvedBatch:
     """The clouds' indicator there."""
     inside: Float[Tensor, "b m"]
     """1 inside the object, 0 outside."""
+
+
+@dataclass(frozen=True)
+class DistanceBatch:
+    """Points whose signed distance to a shape is known."""
+
+    points: Float[Tensor, "b m 3"]
+    """The object fills [-0.5, 0.5]^3."""
+    sdf: Float[Tensor, "b m"]
+    """Negative inside; in units of the object's longest edge."""
+    item: Int[Tensor, " b"] | None = None
+    """Number of each object in the data set, for systems that learn a code per object."""

@@ -4,7 +4,7 @@
 condition and nothing else, so systems that differ in what they know share their fields.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Protocol, runtime_checkable
@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag, normalize
 
 from isofield.ops.coordinates import AXES, Placement, Volume
+from isofield.ops.hash_grid import Levels, encode
 from isofield.ops.interpolate import corners, interpolate
 
 Features = Callable[[Float[Tensor, "n 3"]], Float[Tensor, "#n c"]]
@@ -102,6 +103,35 @@ class LocalFeatures(Condition):
                 cut = cut.narrow(-1 - place, int(first[axis]), count)
             maps[name] = cut.clone()
         return LocalFeatures(maps, part, self.mode)
+
+
+@dataclass(frozen=True)
+class HashFeatures(Condition):
+    """What a multiresolution hash grid over one shape says at a point."""
+
+    table: Float[Tensor, "rows c"]
+    levels: Levels
+    placement: Placement
+
+    def at(self, points: Float[Tensor, "1 n 3"]) -> Float[Tensor, "1 n c"]:
+        """Features of all levels at the points, side by side."""
+        return encode(self.table, self.placement.coordinates(points, "grid")[0], self.levels)[None]
+
+
+@dataclass(frozen=True)
+class JoinedFeatures(Condition):
+    """Several conditions, their features side by side."""
+
+    parts: Sequence[Condition]
+
+    def at(self, points: Float[Tensor, "b n 3"]) -> Float[Tensor, "b n c"]:
+        """Features at the points."""
+        return torch.cat([part.at(points) for part in self.parts], -1)
+
+    def bind(self) -> Features:
+        """Each part bound."""
+        bound = [part.bind() for part in self.parts]
+        return lambda points: torch.cat([features(points) for features in bound], -1)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class System(nn.Module):
     def reconstruct(self, observation: Any) -> Scene:
         """What the observation shows, as functions of space.
 
+        Systems that have learnt shapes by heart take a shape's number in the training set.
+
         Raises:
             ValueError: The observation cannot be reconstructed; the message says why.
         """

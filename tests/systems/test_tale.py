@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from isofield.batch import OccupancyBatch
+from isofield.batch import DistanceBatch, OccupancyBatch
 from isofield.data.pixels import PixelBatch
 from isofield.data.ray_source import RayBatch
 from isofield.data.solved import SolvedSample
@@ -25,6 +25,7 @@ from isofield.systems.atlasnet import AtlasNetConfig
 from isofield.systems.convonet import ConvONetConfig
 from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
+from isofield.systems.grid import GridConfig
 from isofield.systems.idr import IDRConfig
 from isofield.systems.imnet import IMNetConfig
 from isofield.systems.indicator import IndicatorNetConfig
@@ -70,6 +71,12 @@ def voxels() -> OccupancyBatch:
     full = (middles.norm(dim=1) < radii[:, None]).float().view(2, 32, 32, 32)
     inside = (batch.points.norm(dim=-1) < radii[:, None]).float()
     return replace(batch, cloud=None, voxels=full, inside=inside)
+
+
+def distances() -> DistanceBatch:
+    draw = torch.Generator().manual_seed(0)
+    points = torch.rand(2, 2048, 3, generator=draw) * 1.1 - 0.55
+    return DistanceBatch(points, points.norm(dim=-1) - 0.4, torch.arange(2))
 
 
 def solved() -> Any:
@@ -156,6 +163,7 @@ TALES = {
         VoxelDecoderConfig(code_size=16, encoder_width=16, width=64),
         lambda: replace(voxels(), cloud=surfaces().cloud),
     ),
+    "grid": Tale(GridConfig(levels=3, coarsest=4, finest=16, log_rows=8, width=16), distances),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(
         IDRConfig(

@@ -32,12 +32,14 @@ VERBS: dict[str, Verb] = {
     "reconstruct": Verb("isofield.cli.reconstruct", "Reconstruct", "a scan, picture or voxels become a mesh"),
     "generate": Verb("isofield.cli.generate", "Generate", "shapes that a network makes up"),
     "interpolate": Verb("isofield.cli.interpolate", "Interpolate", "the shapes between two shapes"),
+    "fit": Verb("isofield.cli.fit", "Fit", "a system learns the shape of a mesh by heart"),
     "render": Verb("isofield.cli.render", "Render", "pictures and films of a mesh or a learnt scene"),
     "check": Verb("isofield.cli.check", "Check", "what a scan or a folder holds, and what to type next"),
     "convert": Verb("isofield.cli.convert", "Convert", "an official checkpoint becomes a weights file"),
     "prepare": Verb("isofield.cli.prepare", "Prepare", "meshes become a data set to train on"),
     "train": Verb("isofield.cli.train", "Train", "a system learns its weights from a data set"),
     "evaluate": Verb("isofield.cli.evaluate", "Evaluate", "meshes or systems are measured against the truth"),
+    "cite": Verb("isofield.cli.cite", "Cite", "the papers behind a system, as BibTeX"),
 }
 
 ALONE = ("--texture",)

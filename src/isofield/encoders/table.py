@@ -4,6 +4,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from isofield.condition import Code
+from isofield.errors import InputError
 
 
 class CodeTable(nn.Module):
@@ -15,3 +16,11 @@ class CodeTable(nn.Module):
 
     def forward(self, item: Int[Tensor, " b"]) -> Code:
         return Code(self.codes(item))
+
+    def of(self, number: int) -> Code:
+        """The code of one object; raises InputError if there are not so many."""
+        if not 0 <= number < self.codes.num_embeddings:
+            raise InputError(
+                f"there is no object {number}; {self.codes.num_embeddings} were learnt, from 0 on"
+            )
+        return Code(self.codes.weight.detach()[number : number + 1])

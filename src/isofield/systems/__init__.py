@@ -11,6 +11,7 @@ SYSTEMS: dict[str, tuple[str, str]] = {
     "atlasnet": ("isofield.systems.atlasnet", "AtlasNet"),
     "psgn": ("isofield.systems.psgn", "PSGN"),
     "voxel_decoder": ("isofield.systems.voxel_decoder", "VoxelDecoder"),
+    "grid": ("isofield.systems.grid", "Grid"),
     "dvr": ("isofield.systems.dvr", "DVR"),
     "idr": ("isofield.systems.idr", "IDR"),
     "radiance": ("isofield.systems.radiance", "Radiance"),

@@ -180,19 +180,23 @@ class ONet(System):
         """Without an observation, the evidence lower bound on shapes that are held out."""
         return "bound" if self.config.sees == "nothing" else "iou"
 
-    def reconstruct(self, observation: PointCloud | Photo | Voxels) -> Scene:
-        """The shape the network sees; deterministic.
+    def reconstruct(self, observation: PointCloud | Photo | Voxels | int) -> Scene:
+        """The shape the network sees, or that has this number in its training set; deterministic.
 
-        From a picture the shape comes in the unit box, centred, upright as in training.
+        From a picture or a number the shape comes in the unit box, centred, upright as in training.
 
         Raises:
             ValueError: The observation isn't what the network was trained on, or has no extent.
         """
+        if isinstance(observation, int) and isinstance(self.encoder, CodeTable):
+            return self.scene(self.encoder.of(observation))
         code, unit = self.encode(observation)
         return self.scene(self.condition(code), unit)
 
     @torch.no_grad()
-    def encode(self, observation: PointCloud | Photo | Voxels) -> tuple[Float[Tensor, "1 c"], Similarity]:
+    def encode(
+        self, observation: PointCloud | Photo | Voxels | int
+    ) -> tuple[Float[Tensor, "1 c"], Similarity]:
         """The observation's code, and the map from its frame to the unit box.
 
         Raises:

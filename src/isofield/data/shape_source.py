@@ -1,0 +1,132 @@
+"""Batches of one or a few shapes that are known completely, to fit a system to them.
+
+From each mesh are drawn points near the surface and everywhere, with exact distances and the winding
+number's sign; points on the surface are drawn anew for each batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from isofield.batch import DistanceBatch, OccupancyBatch
+from isofield.data.sampling import NEAR, SIDE
+from isofield.geometry.mesh import Mesh
+from isofield.geometry.sampling import sample_surface
+from isofield.geometry.signed_distance import signed_distance
+from isofield.geometry.similarity import Similarity
+from isofield.observation import PointCloud
+
+SHARES = (0.1, 0.8)
+"""Of a batch's points: on the surface, and near it; the rest is uniform. With more on the surface, distances
+flatten around it and the zero level wanders."""
+NOISE = 0.005
+"""Of the clouds that networks see; longest edge 1."""
+
+
+@dataclass(frozen=True)
+class ShapeSamples:
+    """What is known of one shape; its box is centred and its longest edge 1."""
+
+    surface: Float[np.ndarray, "n 3"]
+    near: Float[np.ndarray, "m 3"]
+    near_sdf: Float[np.ndarray, " m"]
+    uniform: Float[np.ndarray, "k 3"]
+    uniform_sdf: Float[np.ndarray, " k"]
+
+    @classmethod
+    def of(
+        cls, mesh: Mesh, seed: int, surface: int = 400_000, near: int = 300_000, uniform: int = 50_000
+    ) -> "ShapeSamples":
+        """Samples of a mesh that is normalised to the unit box.
+
+        Raises:
+            ValueError: The mesh has no area.
+        """
+        on, _ = sample_surface(mesh, surface, seed)
+        draw = np.random.default_rng([seed, 1])
+        base = on[draw.integers(len(on), size=near)]
+        sigma = 10 ** draw.uniform(*NEAR, (near, 1))
+        close = np.clip(base + sigma * draw.standard_normal((near, 3)), -SIDE / 2, SIDE / 2)
+        anywhere = draw.uniform(-SIDE / 2, SIDE / 2, (uniform, 3))
+        places = np.concatenate([close, anywhere])
+        sdf = signed_distance(mesh, places)
+        single = (array.astype(np.float32) for array in (on, close, sdf[:near], anywhere, sdf[near:]))
+        return cls(*single)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One shape to be fitted."""
+
+    name: str
+    samples: ShapeSamples
+    world_from_unit: Similarity = field(default_factory=Similarity)
+    """Back to the frame and units of its file."""
+
+    def cloud(self, count: int, seed: int = 0) -> PointCloud:
+        """What a system that sees points is shown: noisy, in the unit box."""
+        return PointCloud(_noisy(self.samples.surface, count, np.random.default_rng(seed)).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class ShapeSource:
+    """Batches of known shapes, each a function of the seed and the step."""
+
+    shapes: Sequence[Shape]
+    learns: Literal["distance", "occupancy"]
+    """What the system learns from."""
+    seed: int
+    size: int
+    """Shapes in a batch; a shape may come more than once."""
+    points: int
+    """Points per shape."""
+    cloud_size: int = 0
+    """Points of the clouds that the system sees; 0 for none."""
+
+    def batch(self, step: int, rank: int, world: int) -> DistanceBatch | OccupancyBatch:
+        """The step's batch."""
+        draw = np.random.default_rng([self.seed, step])
+        start = step * self.size
+        order = [(start + k) % len(self.shapes) for k in range(self.size)]
+        if self.learns == "distance":
+            drawn = [self._distances(self.shapes[k].samples, draw) for k in order]
+            points, sdf = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
+            return DistanceBatch(points, sdf, torch.tensor(order))
+        drawn = [self._occupancies(self.shapes[k].samples, draw) for k in order]
+        points, inside = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
+        cloud = self._clouds(order, draw) if self.cloud_size else None
+        return OccupancyBatch(cloud, points, inside, item=torch.tensor(order))
+
+    def _distances(self, shape: ShapeSamples, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        on, near = (round(share * self.points) for share in SHARES)
+        which = draw.integers(len(shape.surface), size=on)
+        close = draw.integers(len(shape.near), size=near)
+        anywhere = draw.integers(len(shape.uniform), size=self.points - on - near)
+        points = np.concatenate([shape.surface[which], shape.near[close], shape.uniform[anywhere]])
+        sdf = np.concatenate([np.zeros(on, np.float32), shape.near_sdf[close], shape.uniform_sdf[anywhere]])
+        return points, sdf
+
+    def _occupancies(self, shape: ShapeSamples, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        near = self.points // 2
+        close = draw.integers(len(shape.near), size=near)
+        anywhere = draw.integers(len(shape.uniform), size=self.points - near)
+        points = np.concatenate([shape.near[close], shape.uniform[anywhere]])
+        sdf = np.concatenate([shape.near_sdf[close], shape.uniform_sdf[anywhere]])
+        return points, (sdf < 0).astype(np.float32)
+
+    def _clouds(self, order: Sequence[int], draw: np.random.Generator) -> Tensor:
+        clouds = [_noisy(self.shapes[k].samples.surface, self.cloud_size, draw) for k in order]
+        return torch.from_numpy(np.stack(clouds))
+
+
+def _noisy(
+    surface: Float[np.ndarray, "n 3"], count: int, draw: np.random.Generator
+) -> Float[np.ndarray, "m 3"]:
+    """Points of a surface as a scanner might see them."""
+    chosen = surface[draw.integers(len(surface), size=count)]
+    return chosen + NOISE * draw.standard_normal((count, 3), np.float32)
