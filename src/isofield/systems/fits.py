@@ -57,7 +57,7 @@ def _imnet(shapes: int) -> IMNetConfig:
 
 def _voxels(shapes: int) -> VoxelDecoderConfig:
     return VoxelDecoderConfig(
-        sees="object", objects=shapes, code_size=64, resolution=64, target="points", threshold=0.5
+        sees="object", objects=shapes, code_size=64, width=64, resolution=64, target="points", threshold=0.5
     )
 
 
