@@ -185,6 +185,20 @@ def atlasnet(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
     return atlasnet(WEIGHTS, meta, data)
 
 
+def ldif(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Elements, and the sums of them with and without local networks."""
+    from parity_ldif import ldif
+
+    return ldif(WEIGHTS, meta, data)
+
+
+def deepsdf(meta: dict[str, Any], data: dict[str, np.ndarray]) -> Outputs:
+    """Everything about DeepSDF."""
+    from parity_deepsdf import deepsdf
+
+    return deepsdf(WEIGHTS, meta, data)
+
+
 ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] = {
     "convonet": convonet,
     "onet": onet,
@@ -192,6 +206,8 @@ ADAPTERS: dict[str, Callable[[dict[str, Any], dict[str, np.ndarray]], Outputs]] 
     "NeRF": nerf,
     "IM-NET": imnet,
     "AtlasNet": atlasnet,
+    "SIF/LDIF": ldif,
+    "DeepSDF": deepsdf,
     "dvr": lambda meta, data: SURFACE.dvr(meta, data, WEIGHTS),
     "IDR": lambda meta, data: SURFACE.idr(meta, data, WEIGHTS),
 }

@@ -24,6 +24,24 @@ class OccupancyBatch:
     """Number of each object in the data set, for systems that learn a code per object."""
     surface: Float[Tensor, "b k 3"] | None = None
     """Points on the surface, for systems that learn from them."""
+    near: Float[Tensor, "b k 3"] | None = None
+    """Where the occupancy is known near the surface, for systems that weigh it differently."""
+    near_inside: Float[Tensor, "b k"] | None = None
+    """1 inside the object, 0 outside."""
+
+
+@dataclass(frozen=True)
+class DistanceBatch:
+    """Points whose signed distance to a shape is known, in a frame that fits the system."""
+
+    points: Float[Tensor, "b m 3"]
+    """Where the distance is known. DeepSDF: each shape in the unit ball; grids: in [-0.5, 0.5]^3."""
+    sdf: Float[Tensor, "b m"]
+    """Negative inside; in units of the same frame."""
+    item: Int[Tensor, " b"]
+    """Number of each object in the training set."""
+    epoch: int = 1
+    """How often the training set has been gone through, counting the present time."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +71,3 @@ class SolvedBatch:
     """The clouds' indicator there."""
     inside: Float[Tensor, "b m"]
     """1 inside the object, 0 outside."""
-
-
-@dataclass(frozen=True)
-class DistanceBatch:
-    """Points whose signed distance to a shape is known."""
-
-    points: Float[Tensor, "b m 3"]
-    """The object fills [-0.5, 0.5]^3."""
-    sdf: Float[Tensor, "b m"]
-    """Negative inside; in units of the object's longest edge."""
-    item: Int[Tensor, " b"] | None = None
-    """Number of each object in the data set, for systems that learn a code per object."""

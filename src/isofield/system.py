@@ -1,12 +1,31 @@
 """The contract that every system keeps."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from isofield.geometry import Similarity
 from isofield.observation import PointCloud
 from isofield.scene import Scene
+
+
+@runtime_checkable
+class Coded(Protocol):
+    """A system whose shapes are codes: some can be drawn, others found, and any two blended."""
+
+    def draw(self, seed: Sequence[int]) -> Float[Tensor, "1 c"]:
+        """A code, the same for the same numbers; raises InputError where there is none to draw."""
+        ...
+
+    def encode(self, observation: Any) -> tuple[Float[Tensor, "1 c"], Similarity]:
+        """The code of what was seen, and the map from its frame to the system's; raises ValueError."""
+        ...
+
+    def shape(self, code: Float[Tensor, "1 c"]) -> Scene:
+        """What a code stands for, in the unit box."""
+        ...
 
 
 class System(nn.Module):
@@ -15,6 +34,11 @@ class System(nn.Module):
     def losses(self, batch: Any) -> dict[str, Float[Tensor, ""]]:
         """Named terms whose sum is minimised in training."""
         raise TypeError(f"{type(self).__name__} has nothing to learn")
+
+    @property
+    def paces(self) -> Mapping[Tensor, float]:
+        """Parameters with a learning rate of their own, in units of the training's; they don't decay."""
+        return {}
 
     @property
     def wants(self) -> type | None:

@@ -24,7 +24,7 @@ def mesh(tmp_path) -> Path:
 def test_a_ring_comes_back_in_its_own_frame(mesh, tmp_path, capsys):
     assert main(["fit", str(mesh), "-o", str(tmp_path / "fit"), *SMALL, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
-    found = record["shapes"]["ring"]
+    found = record["shapes"]["ring.glb"]
     assert found["is_closed"]
     assert found["error_percent"] < 1
     assert found["error"] == pytest.approx(found["error_percent"] / 100 * 84, rel=0.01)
@@ -74,9 +74,9 @@ def test_two_shapes_have_a_code_each(mesh, tmp_path, capsys):
     ]
     assert main([*words, "--learning-rate", "0.005", "--json"]) == 0
     shapes = json.loads(capsys.readouterr().out)["shapes"]
-    assert set(shapes) == {"ring", "ball"}
+    assert set(shapes) == {"ring.glb", "ball.glb"}
     assert all(found["error_percent"] < 5 for found in shapes.values())
-    assert shapes["ball"]["error"] < 0.4
+    assert shapes["ball.glb"]["error"] < 0.4
 
 
 @pytest.mark.parametrize(

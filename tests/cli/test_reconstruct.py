@@ -235,3 +235,13 @@ def test_sensor_tells_the_outside(tmp_path, ball_system, sphere_cloud, monkeypat
     for wrong in ("1,2", "a,b,c", "1,2,nan"):
         assert main(["reconstruct", str(tmp_path / "scan.ply"), "--sensor", wrong]) == 2
         assert "is not a place; give three numbers like 0,0,1.6" in capsys.readouterr().err
+
+
+def test_weights_that_need_an_observation_are_no_shape(tmp_path, capsys):
+    from isofield.systems.onet import ONet, ONetConfig
+    from isofield.training.weights import save_weights
+
+    config = ONetConfig(code_size=8, encoder_width=8, field_width=8, field_blocks=1)
+    save_weights(tmp_path / "w.safetensors", "onet", config, ONet(config).state_dict())
+    assert main(["reconstruct", str(tmp_path / "w.safetensors")]) == 2
+    assert "isofield reconstruct OBSERVATION --weights w.safetensors" in capsys.readouterr().err

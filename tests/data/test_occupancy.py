@@ -78,3 +78,27 @@ def test_held_out_shapes_are_the_validation_part(balls):
 def test_no_data_set(tmp_path):
     with pytest.raises(InputError, match="not a data set"):
         OccupancySource.of(tmp_path, 0, 1)
+
+
+def test_points_near_the_surface_come_on_request_and_change_nothing_else(balls):
+    draw = np.random.default_rng(1)
+    for folder in (balls / "balls").glob("t?"):
+        points = draw.normal(size=(3000, 3))
+        points *= (0.4 + 0.01 * draw.standard_normal((3000, 1))) / np.linalg.norm(
+            points, axis=1, keepdims=True
+        )
+        inside = np.linalg.norm(points, axis=1) < 0.4
+        np.savez(folder / "points_surface.npz", points=points.astype(np.float32), occupancies=inside)
+    plain, more = (OccupancySource.of(balls, 3, 5, near=near).batch(0, 0, 1) for near in (0, 500))
+    assert plain.near is None
+    assert torch.equal(plain.points, more.points)
+    assert more.near.shape == (5, 500, 3)
+    distance = more.near.norm(dim=-1) - 0.4
+    assert distance.abs().mean() < 0.02
+    clear = distance.abs() > 1e-3
+    assert ((distance < 0) == (more.near_inside > 0.5))[clear].all()
+
+
+def test_without_points_near_the_surface_they_are_missed_by_name(balls):
+    with pytest.raises(InputError, match=r"points_surface.npz is missing"):
+        OccupancySource.of(balls, 3, 5, near=10).batch(0, 0, 1)

@@ -12,11 +12,12 @@ import pytest
 from isofield.data import sampling
 from isofield.data import shapenet as dataset
 from isofield.data.catalogue import parse
+from isofield.data.judging import clearest
 from isofield.data.manifest import NAME, Manifest
 from isofield.data.models import Model, find_models
 from isofield.data.orient import oriented
 from isofield.data.prepare import prepare
-from isofield.data.prepare_model import Settings, clearest
+from isofield.data.prepare_model import Settings
 from isofield.data.splits import split_of
 from isofield.data.surfaces import outer_surface
 from isofield.errors import InputError

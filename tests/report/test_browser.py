@@ -172,3 +172,23 @@ def test_a_mesh_alone_fills_the_page(browser, tmp_path):
         assert drawn(pixels(page, "#pane-mesh")).mean() > 0.03
         pane = page.locator(".pane").bounding_box()
         assert pane["width"] == pytest.approx(page.locator(".panes").bounding_box()["width"])
+
+
+def test_elements_take_the_place_of_the_surface(browser, tmp_path):
+    elements = {
+        "centres": [[0.5, 1.0, 0.5], [0.5, 2.5, 0.5]],
+        "radii": [[0.3, 0.3, 0.3], [0.2, 0.4, 0.2]],
+        "rotations": [np.eye(3).tolist()] * 2,
+        "symmetric": 0,
+        "axis": "z",
+    }
+    found = {"mesh": {"is_closed": True}, "system": "ldif", "notes": {"elements": elements}}
+    write_report(tmp_path / "r.html", Contents("block", None, block(), found, {"extract": 0.5}))
+    with opened(browser, tmp_path / "r.html") as page:
+        before = pixels(page, "#pane-mesh")
+        page.check("#elements")
+        shown = pixels(page, "#pane-mesh")
+        assert np.abs(shown - before).mean() > 0.02
+        assert drawn(shown).mean() < drawn(before).mean()  # the ellipsoids are smaller than their block
+        page.uncheck("#elements")
+        assert np.abs(pixels(page, "#pane-mesh") - before).mean() < 0.01

@@ -23,12 +23,14 @@ from isofield.system import System
 from isofield.systems import SYSTEMS, system_class
 from isofield.systems.atlasnet import AtlasNetConfig
 from isofield.systems.convonet import ConvONetConfig
+from isofield.systems.deepsdf import DeepSDFConfig
 from isofield.systems.dvr import DVRConfig
 from isofield.systems.gauss import GaussConfig
 from isofield.systems.grid import GridConfig
 from isofield.systems.idr import IDRConfig
 from isofield.systems.imnet import IMNetConfig
 from isofield.systems.indicator import IndicatorNetConfig
+from isofield.systems.ldif import LDIFConfig
 from isofield.systems.nerf import NeRFConfig
 from isofield.systems.onet import ONetConfig
 from isofield.systems.psgn import PSGNConfig
@@ -73,10 +75,13 @@ def voxels() -> OccupancyBatch:
     return replace(batch, cloud=None, voxels=full, inside=inside)
 
 
-def distances() -> DistanceBatch:
-    draw = torch.Generator().manual_seed(0)
-    points = torch.rand(2, 2048, 3, generator=draw) * 1.1 - 0.55
-    return DistanceBatch(points, points.norm(dim=-1) - 0.4, torch.arange(2))
+def occupied_also_near() -> OccupancyBatch:
+    """With points near the surface, and the numbers of the objects."""
+    draw = torch.Generator().manual_seed(1)
+    near = torch.nn.functional.normalize(torch.randn(2, 256, 3, generator=draw), dim=-1)
+    near = near * (0.4 + 0.02 * torch.randn(2, 256, 1, generator=draw))
+    within = (near.norm(dim=-1) < 0.4).float()
+    return replace(occupied(), near=near, near_inside=within, item=torch.arange(2))
 
 
 def solved() -> Any:
@@ -99,6 +104,14 @@ def solved() -> Any:
             )
         )
     return collate(samples)
+
+
+def distances() -> DistanceBatch:
+    """Two balls of different sizes."""
+    draw = torch.Generator().manual_seed(0)
+    points = torch.rand(2, 512, 3, generator=draw) * 2 - 1
+    sdf = points.norm(dim=-1) - torch.tensor([[0.5], [0.9]])
+    return DistanceBatch(points, sdf, torch.arange(2), epoch=100)
 
 
 def rays() -> RayBatch:
@@ -150,6 +163,7 @@ TALES = {
         ),
         occupied,
     ),
+    "grid": Tale(GridConfig(levels=3, coarsest=4, finest=16, log_rows=8, width=16), distances),
     "imnet": Tale(IMNetConfig(code_size=16, field_width=8, voxel_width=2), voxels),
     "atlasnet": Tale(
         AtlasNetConfig(
@@ -163,7 +177,13 @@ TALES = {
         VoxelDecoderConfig(code_size=16, encoder_width=16, width=64),
         lambda: replace(voxels(), cloud=surfaces().cloud),
     ),
-    "grid": Tale(GridConfig(levels=3, coarsest=4, finest=16, log_rows=8, width=16), distances),
+    "ldif": Tale(
+        LDIFConfig(
+            elements=8, symmetric=4, code_size=8, width=8, encoder_width=16, head=32, local_points=64,
+            cloud_size=300,
+        ),
+        occupied_also_near,
+    ),
     "dvr": Tale(DVRConfig(code_size=8, width=32, blocks=2, encoder_width=4), pixels),
     "idr": Tale(
         IDRConfig(
@@ -172,6 +192,12 @@ TALES = {
         ),
         pixels,
         shaken=False,
+    ),
+    "deepsdf": Tale(
+        DeepSDFConfig(
+            objects=2, code_size=8, widths=(32,) * 4, latent_in=(2,), dropout=(), clamp=0.5, fit_steps=20
+        ),
+        distances,
     ),
     "radiance": Tale(RadianceConfig(resolution=32, effort=0.02)),
     "nerf": Tale(NeRFConfig(depth=3, width=32, skips=(1,), octaves=4, coarse=16, fine=16), rays),

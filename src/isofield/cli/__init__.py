@@ -39,6 +39,7 @@ VERBS: dict[str, Verb] = {
     "prepare": Verb("isofield.cli.prepare", "Prepare", "meshes become a data set to train on"),
     "train": Verb("isofield.cli.train", "Train", "a system learns its weights from a data set"),
     "evaluate": Verb("isofield.cli.evaluate", "Evaluate", "meshes or systems are measured against the truth"),
+    "bench": Verb("isofield.cli.bench", "Bench", "representations of the same shapes are compared"),
     "cite": Verb("isofield.cli.cite", "Cite", "the papers behind a system, as BibTeX"),
 }
 

@@ -13,6 +13,9 @@ from isofield.cli.train import override
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Float
+
     from isofield.data.shape_source import Shape
     from isofield.geometry import Mesh
     from isofield.systems.fits import Fit as Recipe
@@ -50,9 +53,7 @@ def run(args: Fit) -> int:
     """Exit code 0; raises InputError for anything the user can mend."""
     recipe, config = _recipe(args)
     console = Console(json=args.common.json, quiet=args.common.quiet)
-    from isofield.data.shape_source import ShapeSource
     from isofield.systems import system_class
-    from isofield.training.fitting import Fitting
     from isofield.training.loop import train
     from isofield.training.run_folder import RunFolder
     from isofield.training.state import seed_step
@@ -61,17 +62,14 @@ def run(args: Fit) -> int:
     folder = RunFolder(args.output, _record(args, config, options), args.restart)
     folder.check()
     with console.stage("read"):
-        meshes = [_read(path) for path in args.meshes]
+        meshes = [read_shape(path) for path in args.meshes]
     with console.stage("sample"):
         shapes = [
-            _sampled(path, mesh, args.common.seed) for path, mesh in zip(args.meshes, meshes, strict=True)
+            sampled(path, mesh, args.common.seed) for path, mesh in zip(args.meshes, meshes, strict=True)
         ]
-        source = ShapeSource(
-            shapes, recipe.learns, args.common.seed, options.batch_size, recipe.points, recipe.cloud_size
-        )
+        fitting = recipe.fitting(shapes, args.common.seed, options.batch_size)
     seed_step(args.common.seed, 0)
     system = system_class(args.system)(config)
-    fitting = Fitting(source)
     with console.stage("fit"):
         outcome = train(system, fitting, folder, options, quiet=args.common.quiet)
     if outcome.step < options.steps:
@@ -113,8 +111,8 @@ def _options(args: Fit, recipe: "Recipe") -> Any:
         name: getattr(args, name) for name in ("steps", "learning_rate") if getattr(args, name) is not None
     }
     shapes = len(args.meshes)
-    size = min(shapes, 4)
-    steps = recipe.options.steps * -(-shapes // size)
+    size = max(min(shapes, 4), recipe.options.batch_size)
+    steps = recipe.options.steps * max(1, shapes * recipe.options.batch_size // size)
     chosen = {"steps": steps, "batch_size": size, **given}
     return replace(recipe.options, seed=args.common.seed, threads=args.common.thread_count, **chosen)
 
@@ -135,7 +133,8 @@ def _record(args: Fit, config: Any, options: Any) -> dict[str, Any]:
     return json.loads(json.dumps(whole, default=str))
 
 
-def _read(path: Path) -> "Mesh":
+def read_shape(path: Path) -> "Mesh":
+    """The mesh of a file; raises InputError if there is none, or it has no faces."""
     from isofield.cli.paths import check_readable
     from isofield.data.mesh import read_mesh
 
@@ -146,7 +145,8 @@ def _read(path: Path) -> "Mesh":
     return mesh
 
 
-def _sampled(path: Path, mesh: "Mesh", seed: int) -> "Shape":
+def sampled(path: Path, mesh: "Mesh", seed: int) -> "Shape":
+    """Samples of a mesh in its unit box; raises InputError if it has no area or encloses nothing."""
     from isofield.data.sampling import normalised
     from isofield.data.shape_source import Shape, ShapeSamples
     from isofield.geometry.similarity import Similarity
@@ -163,54 +163,73 @@ def _sampled(path: Path, mesh: "Mesh", seed: int) -> "Shape":
 
 def _written(
     args: Fit, fitting: "Fitting", system: Any, meshes: "list[Mesh]", console: Console, steps: int
-) -> "dict[str, Any]":
-    """Meshes of all shapes, and how far each lies from its file's, both ways."""
-    from isofield.data import write_mesh
-    from isofield.extract import extract_mesh
+) -> dict[str, Any]:
+    """Files of all shapes, and how far each lies from its mesh, both ways."""
+    from isofield.data import write_mesh, write_points
     from isofield.geometry.mesh_checks import check_mesh
+    from isofield.observation import PointCloud
+    from isofield.training.fitting import surface_of
 
     found = {}
     with console.stage("extract") as advance:
         for number, (path, truth) in enumerate(zip(args.meshes, meshes, strict=True)):
             scene = fitting.scene(system, number)
-            assert scene.inside is not None
-            cells = args.resolution or scene.resolution
+            back = scene.world_from_scene
+            if scene.points is not None:
+                points = back.apply(scene.points)
+                file = args.output / f"{path.stem}.ply"
+                write_points(file, PointCloud(points))
+                found[file.name] = {**point_distances(points, truth), "points": len(points)}
+                continue
             try:
-                mesh = extract_mesh(scene.inside, scene.box, resolution=cells, normals="faces")
+                mesh = surface_of(scene, args.resolution).transformed(back)
             except InputError:
                 raise InputError(
                     f"{path.stem}: after {steps} steps {args.system} has no surface yet; give more --steps"
                 ) from None
-            mesh = mesh.transformed(scene.world_from_scene)
-            write_mesh(args.output / f"{path.stem}.glb", mesh)
-            edge = float((truth.vertices.max(0) - truth.vertices.min(0)).max())
-            found[path.stem] = {**distances(mesh, truth, edge), "is_closed": check_mesh(mesh).is_closed}
+            file = args.output / f"{path.stem}.glb"
+            write_mesh(file, mesh)
+            found[file.name] = {**distances(mesh, truth), "is_closed": check_mesh(mesh).is_closed}
             advance((number + 1) / len(meshes))
     return found
 
 
-def distances(mesh: "Mesh", truth: "Mesh", edge: float) -> dict[str, float]:
+def distances(mesh: "Mesh", truth: "Mesh") -> dict[str, float]:
     """Exact distances from 50,000 points of each surface to the triangles of the other, in the files' units;
     `error_percent` is their mean in hundredths of the longest edge.
     """
     from isofield.geometry.sampling import sample_surface
-    from isofield.metrics.surface import spread, to_triangles
+    from isofield.metrics.surface import to_triangles
 
     forth = to_triangles(sample_surface(mesh, 50_000, 4)[0], truth)
     back = to_triangles(sample_surface(truth, 50_000, 3)[0], mesh)
+    return _summed(forth, back, truth)
+
+
+def point_distances(points: "Float[np.ndarray, 'n 3']", truth: "Mesh") -> dict[str, float]:
+    """The same of bare points: from each to the surface, and from the surface to the nearest."""
+    from scipy.spatial import cKDTree
+
+    from isofield.geometry.sampling import sample_surface
+    from isofield.metrics.surface import to_triangles
+
+    back = cKDTree(points).query(sample_surface(truth, 50_000, 3)[0])[0]
+    return _summed(to_triangles(points, truth), back, truth)
+
+
+def _summed(forth: "np.ndarray", back: "np.ndarray", truth: "Mesh") -> dict[str, float]:
+    from isofield.metrics.surface import spread
+
     mean = float(forth.mean() + back.mean()) / 2
-    return {
-        "error": mean,
-        "error_percent": 100 * mean / edge,
-        **spread(forth, "accuracy"),
-        **spread(back, "completeness"),
-    }
+    edge = float((truth.vertices.max(0) - truth.vertices.min(0)).max())
+    spreads = {**spread(forth, "accuracy"), **spread(back, "completeness")}
+    return {"error": mean, "error_percent": 100 * mean / edge, **spreads}
 
 
 def _finish(args: Fit, folder: Any, found: dict[str, Any], console: Console) -> None:
     from isofield.cli.run_record import run_record, typed, write_record
 
-    outputs = [args.output / f"{name}.glb" for name in found]
+    outputs = [args.output / name for name in found]
     record = run_record(
         typed("fit", [str(path) for path in args.meshes], (args, args.common), omit=("meshes",)),
         seed=args.common.seed,
@@ -225,9 +244,14 @@ def _finish(args: Fit, folder: Any, found: dict[str, Any], console: Console) -> 
     write_record(args.output / "fit.json", record)
     rows = {"weights": f"{folder.weights} ({folder.weights.stat().st_size / 2**20:.1f} MiB)"}
     for name, errors in found.items():
-        closed = "closed" if errors["is_closed"] else "not closed"
-        rows[f"{name}.glb"] = (
-            f"error {errors['error']:.4g} ({errors['error_percent']:.3f} % of the longest edge), {closed}"
+        what = (
+            f"{errors['points']:,} points"
+            if "points" in errors
+            else "closed"
+            if errors["is_closed"]
+            else "open"
         )
+        share = f"{errors['error_percent']:.3f} % of the longest edge"
+        rows[name] = f"{what}, error {errors['error']:.4g} ({share})"
     rows["seconds"] = f"{sum(console.timings.values()):.1f}"
     console.finish(f"{len(found)} shape{'s' * (len(found) > 1)} fitted", rows, record)

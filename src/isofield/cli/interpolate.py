@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from isofield.scene import Scene
+    from isofield.system import Coded
     from isofield.systems.onet import ONet
 
 LABELLED = 2048
@@ -27,7 +28,8 @@ class Interpolate:
     """Write shapes on the straight line between the codes of two inputs.
 
     Each end is a whole number, the seed of a drawn shape, or a closed mesh; with --weights of a network
-    that sees points, pictures or voxels, a file of these.
+    that sees points, pictures or voxels, a file of these. With --weights of a DeepSDF, the number of a shape
+    of its training set, or a file of points, to which a code is fitted.
     """
 
     first: Annotated[str, tyro.conf.Positional]
@@ -51,43 +53,45 @@ def run(args: Interpolate) -> int:
         first, last = (_code(system, end, args.common.seed) for end in (args.first, args.second))
 
     def scene(number: int) -> "Scene":
-        return system.scene(_condition(system, first.lerp(last, number / (args.steps - 1))))
+        return system.shape(first.lerp(last, number / (args.steps - 1)))
 
     args.series.write("interpolate", [f"step_{k:02d}" for k in range(args.steps)], scene, console)
     return 0
 
 
-def _system(weights: Path | None) -> "ONet":
-    from isofield.systems.onet import ONet
-    from isofield.systems.stored import load_system
+def _system(weights: Path | None) -> "Coded":
+    from isofield.system import Coded
+    from isofield.systems.stored import load_system, name_of
 
     if weights is None:
         return generative("onet", None)
-    system = load_system(weights, "onet")
-    assert isinstance(system, ONet)
+    system = load_system(weights)
+    if not isinstance(system, Coded):
+        raise InputError(
+            f"{weights} is a {name_of(system)}, which has no codes to blend; give onet or deepsdf"
+        )
     return system
 
 
-def _condition(system: "ONet", vector: "Tensor") -> Any:
-    return system.condition(None, vector) if system.encoder is None else system.condition(vector)
-
-
-def _code(system: "ONet", end: str, seed: int) -> "Tensor":
+def _code(system: "Coded", end: str, seed: int) -> "Tensor":
     """The code of one end."""
-    if system.encoder is not None:
-        return _encoded(system, Path(end), seed)
-    if end.lstrip("-").isdigit():
-        return system.draw([seed, int(end)])
-    return _of_mesh(system, Path(end), seed)
+    from isofield.systems.onet import ONet
+
+    is_number = end.lstrip("-").isdigit()
+    if isinstance(system, ONet):
+        if system.encoder is not None:
+            return _encoded(system, Path(end), seed)
+        return system.draw([seed, int(end)]) if is_number else _of_mesh(system, Path(end), seed)
+    return system.draw([seed, int(end)]) if is_number else _encoded(system, Path(end), seed)
 
 
-def _encoded(system: "ONet", path: Path, seed: int) -> "Tensor":
+def _encoded(system: "Coded", path: Path, seed: int) -> "Tensor":
     """The code of what was seen."""
     from isofield.cli.paths import check_readable
     from isofield.cli.seen import see
 
     check_readable(path)
-    return system.encode(see(path, seed).observation)[0]  # type: ignore[arg-type]
+    return system.encode(see(path, seed).observation)[0]
 
 
 def _of_mesh(system: "ONet", path: Path, seed: int) -> "Tensor":

@@ -39,6 +39,10 @@ class Prepare:
     """Pictures per model, on white, with their cameras; 0 renders none."""
     view_size: int = 224
     """Pixels along an edge of a picture."""
+    sdf: bool = False
+    """Write signed distances, too, which DeepSDF learns from: sdf.npz beside each model's points."""
+    sdf_points: int = 100_000
+    """Points per model of known signed distance; the original code takes 500,000."""
     max_ambiguous: float = 0.5
     """Leave a model out if more volume than this, in units of its inside, is neither in nor out."""
     min_inside: float = 0.001
@@ -112,10 +116,12 @@ def _settings(args: Prepare) -> "Settings":
         raise InputError("--points must be at least 8, --cloud at least 1 and --near at least 0")
     if args.views < 0 or args.view_size < 16:
         raise InputError("--views must be at least 0 and --view-size at least 16")
+    if args.sdf_points < 100:
+        raise InputError("--sdf-points must be at least 100; leave out --sdf to write none")
     if args.time_limit <= 0:
         raise InputError("--time-limit must be above zero")
     return Settings(
         points=args.points, near=args.near, cloud=args.cloud, orient=args.orient, min_inside=args.min_inside,
         max_ambiguous=args.max_ambiguous, seconds=args.time_limit, seed=args.common.seed,
-        views=args.views, view_size=args.view_size,
+        views=args.views, view_size=args.view_size, sdf_points=args.sdf_points if args.sdf else 0,
     )  # fmt: skip

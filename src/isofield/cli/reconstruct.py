@@ -16,7 +16,7 @@ from isofield.cli.options import Options
 from isofield.cli.outcome import checks, findings, table
 from isofield.cli.paths import Paths, check_readable, check_writable
 from isofield.cli.run_record import run_record, typed, write_record
-from isofield.cli.seen import Seen, concerns, see, uncoloured
+from isofield.cli.seen import WEIGHTS, Seen, concerns, see, uncoloured
 from isofield.cli.streamed import write_streamed
 from isofield.cli.terrain import seen_from_above
 from isofield.errors import InputError
@@ -48,7 +48,8 @@ class Reconstruct:
 
     scan: Annotated[Path, tyro.conf.Positional]
     """A folder of photos of one scene, points (PLY, PCD, XYZ, TXT, CSV, NPY, NPZ, LAS, LAZ, any mesh), a
-    picture (PNG, JPEG, WebP), voxels (BINVOX), or the layers of a signed distance network (NPZ)."""
+    picture (PNG, JPEG, WebP), voxels (BINVOX), the layers of a signed distance network (NPZ), or weights that
+    know one shape by heart (SAFETENSORS)."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb (with
     --memory NAME.mesh.ply), if left out."""
@@ -215,12 +216,21 @@ def _system(args: Reconstruct, seen: Seen) -> "tuple[str, System | None]":
     if seen.kind == "field":
         if args.system != "auto" or args.weights is not None:
             raise InputError(f"{args.scan} is a shape already: leave out --system and --weights")
-        return "field", None
+        return field_name(args.scan), None
     if args.weights is not None:
         system = load_system(args.weights, None if args.system == "auto" else args.system)
         return name_of(system), system
     name = args.system if args.system != "auto" else automatic(seen.kind, args.open)
     return name, ready_system(name, seen.kind)
+
+
+def field_name(path: Path) -> str:
+    """What the record calls the system of a shape that needs none: that of the weights, or field."""
+    if path.suffix.lower() != WEIGHTS:
+        return "field"
+    from isofield.training.weights import load_weights
+
+    return load_weights(path).system
 
 
 def automatic(kind: str, is_open: bool) -> str:

@@ -128,20 +128,9 @@ def opened(path: Path) -> "Scene | Mesh":
         from isofield.data import read_mesh
 
         return read_mesh(path)
-    from isofield.systems.stored import load_system, name_of
-    from isofield.training.weights import load_weights
+    from isofield.systems.stored import known_scene
 
-    if load_weights(path).system == "radiance":
-        from isofield.systems.radiance import read_fitted
-
-        return read_fitted(path).scene()
-    system = load_system(path)
-    if system.wants is not None:
-        raise InputError(
-            f"{path}: {name_of(system)} shows what it reconstructs from an observation;"
-            " reconstruct first, then render the mesh"
-        )
-    return system.reconstruct(None)
+    return known_scene(path)
 
 
 def journey(args: Render, painter: "Painter") -> "list[Camera]":

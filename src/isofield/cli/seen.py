@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from isofield.scene import Scene
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+WEIGHTS = ".safetensors"
+"""Networks that know one shape or scene by heart are shapes already."""
 Kind = Literal["points", "image", "voxels", "field"]
 
 
@@ -54,6 +56,8 @@ def kind_of(path: Path) -> Kind:
         return "image"
     if suffix == ".binvox":
         return "voxels"
+    if suffix == WEIGHTS:
+        return "field"
     if suffix == ".npz":
         from isofield.data.field_file import is_field_file
 
@@ -110,6 +114,10 @@ def _voxels(path: Path, seed: int) -> Seen:
 
 
 def _field(path: Path, seed: int) -> Seen:
+    if path.suffix.lower() == WEIGHTS:
+        from isofield.systems.stored import known_scene
+
+        return Seen("field", scene=known_scene(path))
     from isofield.systems.field_file import read_scene
 
     return Seen("field", scene=read_scene(path))

@@ -23,7 +23,7 @@ class Series:
     resolution: Annotated[int, tyro.conf.arg(metavar="CELLS")] = 128
     """Cells along the longest edge."""
     weights: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
-    """Weights of an occupancy network, instead of the generative ones that come with isofield."""
+    """Weights of an onet or a deepsdf, instead of the generative ones that come with isofield."""
 
     def check(self) -> None:
         """Nothing, if the folder is there or can be made, and the resolution is possible.

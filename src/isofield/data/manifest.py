@@ -46,6 +46,8 @@ class Entry:
     """Pictures."""
     view_size: int = 0
     """Pixels along an edge of a picture."""
+    sdf_points: int = 0
+    """Points of known signed distance."""
 
     def is_finished(self, folder: Path, names: Sequence[str]) -> bool:
         """Whether what was written under these names is still there in full."""

@@ -19,6 +19,9 @@ from isofield.data.chosen import chosen
 from isofield.data.shapenet import TIE_NOISE, Item, items
 from isofield.observation import PointCloud
 
+NEAR = "points_surface.npz"
+"""Where the points near the surface are."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -65,6 +68,8 @@ class OccupancySource:
     """Points on the surface per model, for systems that learn from them; 0 for none."""
     solid: bool = False
     """Give the 32^3 voxels, for systems that learn to make them."""
+    near: int = 0
+    """Labelled points per model near its surface, beside the others; 0 for none."""
 
     @classmethod
     def of(
@@ -119,6 +124,9 @@ class OccupancySource:
         full = rows(item.voxels().occupied[:: int(side[0])]) if self.solid else None
         index = torch.tensor([order[place]])
         known = OccupancyBatch(None, rows(side * points), rows(inside), full, item=index, surface=surface)
+        if self.near:
+            close, within = labelled(item, draw, self.near, NEAR)
+            known = replace(known, near=rows(side * close), near_inside=rows(within))
         return known if seen is None else replace(known, **self._shown(seen, mirrored))
 
     def _seen(self, item: Item, draw: np.random.Generator) -> Any:
@@ -173,15 +181,15 @@ class ObjectSource(OccupancySource):
 
 
 def labelled(
-    item: Item, draw: np.random.Generator, count: int
+    item: Item, draw: np.random.Generator, count: int, file: str = "points.npz"
 ) -> tuple[Float[np.ndarray, "n 3"], Bool[np.ndarray, " n"]]:
-    """Some of a model's labelled points.
+    """Some of a model's labelled points, those of `file`.
 
     As the official loader: moved off the raster of float16, on which labels may be a rounding wrong.
     """
     if not count:
         return np.zeros((0, 3)), np.zeros(0, bool)
-    all_points = item.occupied()
+    all_points = item.occupied(file)
     pick = draw.integers(len(all_points.points), size=count)
     points = all_points.points[pick] + TIE_NOISE * draw.standard_normal((count, 3))
     return points, all_points.inside[pick]

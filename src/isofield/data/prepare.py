@@ -4,12 +4,13 @@
                            /points_surface.npz  the same near the surface
                            /pointcloud.npz      what a scanner sees: points and normals, loc, scale
                            /model.binvox        32^3 voxels, full where the surface or the inside is
+                           /sdf.npz             points of known signed distance, if they are asked for
                            /img_choy2016        pictures from random sides, and their cameras
     DATASET/<category>/{train,val,test}.lst
     DATASET/metadata.yaml, manifest.json
 
-A model's folder appears in one step when all of its samples are there, then its voxels, then its
-pictures, so an interrupted run leaves nothing half done, and the next one goes on.
+A model's folder appears in one step when all of its samples are there, then its voxels, its
+pictures and its distances, so an interrupted run leaves nothing half done, and the next one goes on.
 """
 
 import shutil
@@ -25,6 +26,7 @@ from isofield.data.complete import is_complete
 from isofield.data.manifest import Entry, Manifest
 from isofield.data.models import Model
 from isofield.data.prepare_model import PARTIAL, SAMPLES, Settings, prepare_model
+from isofield.data.prepare_sdf import has_distances
 from isofield.data.splits import split_of, write_lists
 from isofield.errors import InputError
 
@@ -98,7 +100,8 @@ def _sampled(model: Model, entry: Entry | None, dataset: Path) -> Entry | None:
 
 def _is_complete(model: Model, entry: Entry, dataset: Path, settings: Settings) -> bool:
     folder = dataset / model.category / model.id
-    return is_complete(entry, folder, settings.views, settings.view_size)
+    complete = is_complete(entry, folder, settings.views, settings.view_size)
+    return complete and has_distances(entry, folder, settings.sdf_points)
 
 
 def _run(todo: Sequence[Task], dataset: Path, settings: Settings, jobs: int) -> Iterator[Entry]:

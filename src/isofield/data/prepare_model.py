@@ -5,7 +5,6 @@ import shutil
 import signal
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -16,9 +15,10 @@ import numpy as np
 
 from isofield.data import sampling
 from isofield.data.complete import completed
+from isofield.data.judging import clearest, judge, seed_of
 from isofield.data.manifest import Entry
 from isofield.data.models import Model
-from isofield.data.orient import oriented
+from isofield.data.prepare_sdf import with_distances
 from isofield.data.splits import split_of
 from isofield.data.surfaces import enclosed, outer_surface
 from isofield.errors import InputError
@@ -31,7 +31,7 @@ PARTIAL = ".partial"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a data set is made with; another setting makes every model anew, of views only the pictures."""
+    """What a data set is made with; other settings make it anew; of views and distances, these alone."""
 
     points: int = 100_000
     """Uniform points per model."""
@@ -53,9 +53,12 @@ class Settings:
     view_size: int = 224
     """Pixels along an edge of a picture."""
 
+    sdf_points: int = 0
+    """Points of known signed distance per model; 0 for none."""
+
     def of_samples(self) -> dict[str, Any]:
         """The settings that the samples depend on."""
-        return {k: v for k, v in asdict(self).items() if k not in ("views", "view_size")}
+        return {k: v for k, v in asdict(self).items() if k not in ("views", "view_size", "sdf_points")}
 
 
 class UnclearError(Exception):
@@ -64,44 +67,6 @@ class UnclearError(Exception):
     def __init__(self, entry: Entry, reason: str) -> None:
         super().__init__(reason)
         self.entry = replace(entry, status="dropped", reason=reason)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A mesh with what its winding number says on uniform points."""
-
-    mesh: Mesh
-    inside: float
-    undecided: float
-    crisp: bool
-    """No point inside sees out, so rays that escape prove their origin outside."""
-    repaired: float = 0.0
-
-    @property
-    def ambiguous(self) -> float:
-        """Undecided volume in units of the inside volume; infinite without an inside."""
-        return self.undecided / self.inside if self.inside > 0 else float("inf")
-
-
-def judge(mesh: Mesh, seed: int, repaired: float = 0.0, count: int = 20_000) -> Judged:
-    """Shares of uniform points inside, and undecided: |w| in (0.2, 0.8), or turned inside out."""
-    samples = sampling.uniform(mesh, count, seed)
-    w = samples.winding
-    undecided = ((np.abs(w) > 0.2) & (np.abs(w) < 0.8)) | (w < -0.5)
-    crisp = bool(enclosed(mesh, samples.points[samples.inside], tries=8).all())
-    return Judged(mesh, float(samples.inside.mean()), float(undecided.mean()), crisp, repaired)
-
-
-def clearest(mesh: Mesh, seed: int) -> Judged:
-    """The mesh or a repaired version of it, whichever leaves the smallest share of its inside undecided."""
-    best = judge(mesh, seed)
-    if best.ambiguous < 0.01:
-        return best
-    for candidate, repaired in oriented(mesh, seed, (1.0, 2.0, 4.0)):
-        other = judge(candidate, seed, repaired)
-        if other.ambiguous < 0.9 * best.ambiguous:
-            best = other
-    return best
 
 
 def prepare_model(model: Model, dataset: Path, settings: Settings, sampled: Entry | None = None) -> Entry:
@@ -123,6 +88,7 @@ def prepare_model(model: Model, dataset: Path, settings: Settings, sampled: Entr
             entry = completed(
                 entry, model, dataset, dataset / PARTIAL, settings.views, settings.view_size, settings.seed
             )
+            entry = with_distances(entry, model, dataset, settings.sdf_points, settings.seed, settings.orient)
     except UnclearError as dropped:
         entry = dropped.entry
     except Exception as error:  # one bad file never ends the run: its reason goes to the manifest
@@ -134,7 +100,7 @@ def prepare_model(model: Model, dataset: Path, settings: Settings, sampled: Entr
 
 
 def _sample(model: Model, dataset: Path, settings: Settings, entry: Entry) -> Entry:
-    seed = zlib.crc32(f"{settings.seed}/{model.id}".encode())
+    seed = seed_of(settings.seed, model.id)
     mesh, loc, scale = sampling.normalised(model.read())
     judged = clearest(mesh, seed) if settings.orient else judge(mesh, seed)
     entry = replace(entry, faces=len(mesh.faces), repaired=round(judged.repaired, 4))

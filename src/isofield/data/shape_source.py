@@ -5,7 +5,7 @@ number's sign; points on the surface are drawn anew for each batch.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -84,23 +84,34 @@ class ShapeSource:
     size: int
     """Shapes in a batch; a shape may come more than once."""
     points: int
-    """Points per shape."""
+    """Labelled points per shape; half of occupancies are near the surface."""
     cloud_size: int = 0
     """Points of the clouds that the system sees; 0 for none."""
+    near: int = 0
+    """Occupancies near the surface apart from the others, which are uniform then; 0 for none."""
+    surface: int = 0
+    """Points on the surface, for systems that learn from them; 0 for none."""
 
     def batch(self, step: int, rank: int, world: int) -> DistanceBatch | OccupancyBatch:
         """The step's batch."""
         draw = np.random.default_rng([self.seed, step])
-        start = step * self.size
-        order = [(start + k) % len(self.shapes) for k in range(self.size)]
+        order = [(step * self.size + k) % len(self.shapes) for k in range(self.size)]
+        shapes, item = [self.shapes[k].samples for k in order], torch.tensor(order)
         if self.learns == "distance":
-            drawn = [self._distances(self.shapes[k].samples, draw) for k in order]
-            points, sdf = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
-            return DistanceBatch(points, sdf, torch.tensor(order))
-        drawn = [self._occupancies(self.shapes[k].samples, draw) for k in order]
-        points, inside = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
-        cloud = self._clouds(order, draw) if self.cloud_size else None
-        return OccupancyBatch(cloud, points, inside, item=torch.tensor(order))
+            points, sdf = _stacked([self._distances(shape, draw) for shape in shapes])
+            return DistanceBatch(points, sdf, item, 1 + step * self.size // len(self.shapes))
+        close = 0 if self.near else self.points // 2
+        known = OccupancyBatch(
+            None, *_stacked([_occupancies(s, draw, close, self.points) for s in shapes]), item=item
+        )
+        if self.cloud_size:
+            known = replace(known, cloud=_rows([_noisy(s.surface, self.cloud_size, draw) for s in shapes]))
+        if self.near:
+            near, inside = _stacked([_occupancies(s, draw, self.near, self.near) for s in shapes])
+            known = replace(known, near=near, near_inside=inside)
+        if self.surface:
+            known = replace(known, surface=_rows([_some(s.surface, self.surface, draw) for s in shapes]))
+        return known
 
     def _distances(self, shape: ShapeSamples, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         on, near = (round(share * self.points) for share in SHARES)
@@ -111,22 +122,35 @@ class ShapeSource:
         sdf = np.concatenate([np.zeros(on, np.float32), shape.near_sdf[close], shape.uniform_sdf[anywhere]])
         return points, sdf
 
-    def _occupancies(self, shape: ShapeSamples, draw: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        near = self.points // 2
-        close = draw.integers(len(shape.near), size=near)
-        anywhere = draw.integers(len(shape.uniform), size=self.points - near)
-        points = np.concatenate([shape.near[close], shape.uniform[anywhere]])
-        sdf = np.concatenate([shape.near_sdf[close], shape.uniform_sdf[anywhere]])
-        return points, (sdf < 0).astype(np.float32)
 
-    def _clouds(self, order: Sequence[int], draw: np.random.Generator) -> Tensor:
-        clouds = [_noisy(self.shapes[k].samples.surface, self.cloud_size, draw) for k in order]
-        return torch.from_numpy(np.stack(clouds))
+def _occupancies(
+    shape: ShapeSamples, draw: np.random.Generator, near: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """So many labelled points, so many of them near the surface."""
+    close = draw.integers(len(shape.near), size=near)
+    anywhere = draw.integers(len(shape.uniform), size=count - near)
+    points = np.concatenate([shape.near[close], shape.uniform[anywhere]])
+    sdf = np.concatenate([shape.near_sdf[close], shape.uniform_sdf[anywhere]])
+    return points, (sdf < 0).astype(np.float32)
+
+
+def _rows(arrays: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays))
+
+
+def _stacked(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
+    first, second = zip(*pairs, strict=True)
+    return _rows(first), _rows(second)
+
+
+def _some(
+    surface: Float[np.ndarray, "n 3"], count: int, draw: np.random.Generator
+) -> Float[np.ndarray, "m 3"]:
+    return surface[draw.integers(len(surface), size=count)]
 
 
 def _noisy(
     surface: Float[np.ndarray, "n 3"], count: int, draw: np.random.Generator
 ) -> Float[np.ndarray, "m 3"]:
     """Points of a surface as a scanner might see them."""
-    chosen = surface[draw.integers(len(surface), size=count)]
-    return chosen + NOISE * draw.standard_normal((count, 3), np.float32)
+    return _some(surface, count, draw) + NOISE * draw.standard_normal((count, 3), np.float32)

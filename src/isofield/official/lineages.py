@@ -18,16 +18,18 @@ from isofield.official.checkpoint import load_checkpoint, state_dict_in
 from isofield.official.config import read_config
 from isofield.system import System
 
-OTHER_SUFFIXES = (".npy",)
+OTHER_SUFFIXES = (".npy", ".txt", ".occnet")
 """Of files that PyTorch didn't write."""
 LINEAGES: dict[str, str] = {
     "nerf": "isofield.official.nerf",
+    "deepsdf": "isofield.official.deepsdf",
     "idr": "isofield.official.idr",
     "imnet": "isofield.official.imnet",
     "atlasnet": "isofield.official.atlasnet",
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",
     "convonet": "isofield.official.convonet_config",
+    "ldif": "isofield.official.ldif",
 }
 """system -> module; the first that recognises a checkpoint reads it."""
 

@@ -18,6 +18,9 @@ THUMB = 320
 MOST_PIXELS = 1024
 """Along the longer edge of a picture; what a pane shows at most on a screen of twice the usual density."""
 
+ELEMENTS = '<label><input id="elements" type="checkbox"> elements</label>'
+"""What shows the elements that a shape is made of, in place of its surface."""
+
 
 def left_pane(contents: Contents) -> str:
     """Points that turn with the mesh, or else the picture that came in, or nothing."""
@@ -48,6 +51,7 @@ def mesh_pane(contents: Contents, thin: Mesh) -> str:
         "note": fewer(len(thin.faces), len(contents.mesh.faces), "faces"),
         "colour": _colours(thin.colours is not None),
         "distance": distance,
+        "elements": ELEMENTS if "elements" in contents.found.get("notes", {}) else "",
     }
     return fill(resource("pane_mesh.html"), parts)
 

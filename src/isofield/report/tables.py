@@ -8,6 +8,7 @@ import numpy as np
 
 from isofield.report.contents import Contents
 from isofield.report.distances import Distances
+from isofield.report.elements import in_words
 
 
 def figures(contents: Contents, distances: Distances | None) -> str:
@@ -68,6 +69,8 @@ def check_rows(checks: Mapping[str, Any]) -> dict[str, str]:
 def note_rows(found: Mapping[str, Any]) -> dict[str, str]:
     """System, resolution, and what the system noted."""
     rows = {"system": found.get("system", ""), **found.get("resolution", {}), **found.get("notes", {})}
+    if "elements" in rows:
+        rows["elements"] = in_words(rows["elements"])
     return {name.replace("_", " "): _value(value) for name, value in rows.items()}
 
 

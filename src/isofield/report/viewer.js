@@ -222,8 +222,11 @@
   const points = data.points && geometry(data.points), mesh = geometry(data.mesh);
   const wire = new THREE.Mesh(mesh, wireMaterial);
   wire.visible = false;
+  const surface = new THREE.Mesh(mesh, meshMaterial);
+  const elements = data.elements && new THREE.Mesh(geometry(data.elements), meshMaterial);
+  if (elements) paint(elements.geometry, data.elements, "colour");
   if (points) pane("pane-points", new THREE.Points(points, pointMaterial));
-  pane("pane-mesh", new THREE.Mesh(mesh, meshMaterial), wire);
+  pane("pane-mesh", surface, wire, ...(elements ? [elements] : []));
 
   function showPoints() {
     const mode = byId("points-as").value;
@@ -235,12 +238,16 @@
   function showMesh() {
     const mode = byId("mesh-as").value;
     paint(mesh, data.mesh, mode, [214, 205, 190]);
-    meshMaterial.uniforms.plain.value = mode === "normals" || mode === "distance" ? 1 : 0;
-    wire.visible = byId("wire").checked;
+    const parts = Boolean(elements) && byId("elements").checked; // the surface stays as a veil of wires
+    if (elements) elements.visible = parts;
+    surface.visible = !parts;
+    wire.visible = parts || byId("wire").checked;
+    meshMaterial.uniforms.plain.value = !parts && (mode === "normals" || mode === "distance") ? 1 : 0;
     meshMaterial.uniforms.faceted.value = byId("flat").checked ? 1 : 0;
     redraw();
   }
-  for (const id of ["mesh-as", "wire", "flat"]) byId(id).addEventListener("change", showMesh);
+  for (const id of ["mesh-as", "wire", "flat", ...(elements ? ["elements"] : [])])
+    byId(id).addEventListener("change", showMesh);
   byId("reset").addEventListener("click", reset);
   new ResizeObserver(redraw).observe(byId("pane-mesh"));
   if (points) {

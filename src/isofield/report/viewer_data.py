@@ -11,6 +11,7 @@ from isofield.observation import PointCloud
 from isofield.report.colours import near_to_far
 from isofield.report.contents import Contents, up_axis
 from isofield.report.distances import Distances, distances_to_points, even_subset
+from isofield.report.elements import ellipsoids
 from isofield.report.packing import pack_mesh, pack_normals, pack_positions, pack_share
 
 MOST_POINTS = 50_000
@@ -25,18 +26,22 @@ def viewer_data(contents: Contents, thin: Mesh, distances: Distances | None) -> 
         thin: The mesh as it is shown.
         distances: From the points to the mesh; None if there are no points.
     """
+    elements = ellipsoids(contents.found)
+    corners = [thin.vertices] if elements is None else [thin.vertices, elements.vertices]
     if contents.cloud is None or distances is None:
-        box = frame = Box.around(thin.vertices)
+        box, frame = Box.around(np.concatenate(corners)), Box.around(thin.vertices)
         edge = _edge(box)
         geometries = {"mesh": pack_mesh(thin, box.low, 1 / edge)}
     else:
         shown = contents.cloud[shown_points(contents.cloud, distances)]
-        box = Box.around(np.concatenate([thin.vertices, shown.points]))
+        box = Box.around(np.concatenate([*corners, shown.points]))
         edge, frame = _edge(box), _framed(thin, shown)
         geometries = {
             "points": _points(shown, thin, distances, box),
             "mesh": _mesh(thin, contents.cloud, box),
         }
+    if elements is not None:
+        geometries["elements"] = pack_mesh(elements, box.low, 1 / edge)
     data = {
         "up": up_axis(contents.cloud, contents.up),
         "centre": ((frame.centre - box.low) / edge).tolist(),

@@ -1,32 +1,21 @@
 """How each system is fitted to shapes that are known completely: `isofield fit`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from isofield.data.shape_source import Shape, ShapeSource
+from isofield.systems.atlasnet import AtlasNetConfig
 from isofield.systems.convonet import ConvONetConfig
+from isofield.systems.deepsdf import DeepSDFConfig
 from isofield.systems.grid import GridConfig
 from isofield.systems.imnet import IMNetConfig
+from isofield.systems.ldif import LDIFConfig
 from isofield.systems.onet import ONetConfig
+from isofield.systems.psgn import PSGNConfig
 from isofield.systems.voxel_decoder import VoxelDecoderConfig
+from isofield.training.fitting import Fitting
 from isofield.training.options import TrainOptions
-
-
-def options(
-    steps: int, learning_rate: float, validate_every: int, preview_every: int, **others: Any
-) -> TrainOptions:
-    """Those of fits: short, often saved; the last weights are the result."""
-    common: dict[str, Any] = {"weight_decay": 0.0, "ema": None, "log_every": 10, "save_minutes": 0.5}
-    return TrainOptions(
-        steps=steps,
-        batch_size=1,
-        learning_rate=learning_rate,
-        warmup=min(50, steps // 40),
-        validate_every=validate_every,
-        preview_every=preview_every,
-        **common,
-        **others,
-    )
 
 
 @dataclass(frozen=True)
@@ -41,35 +30,88 @@ class Fit:
     """Points per shape and step."""
     options: TrainOptions
     """For one shape, two processor cores and a few minutes at most."""
+    quick: int
+    """Steps that take about 25 s on one processor core."""
     cloud_size: int = 0
     """Points that it is shown; 0 for none."""
+    near: int = 0
+    """Points near the surface, apart from the others; 0 for none."""
+    surface: int = 0
+    """Points on the surface, for systems that learn from them; 0 for none."""
+    edge: float = 1.0
+    """Longest edge of a shape in the system's scenes."""
     most: int | None = None
     """Shapes that it can know at once; None: any number."""
+
+    def fitting(self, shapes: Sequence[Shape], seed: int, size: int) -> Fitting:
+        """Batches of so many shapes each."""
+        learns = self.learns, seed, size, self.points, self.cloud_size, self.near, self.surface
+        return Fitting(ShapeSource(shapes, *learns), self.edge)
+
+
+def options(
+    steps: int, learning_rate: float, validate_every: int, preview_every: int, **others: Any
+) -> TrainOptions:
+    """Those of fits: short, often saved; the last weights are the result."""
+    common: dict[str, Any] = {"batch_size": 1, "weight_decay": 0.0, "ema": None, "log_every": 10}
+    return TrainOptions(
+        steps=steps,
+        learning_rate=learning_rate,
+        warmup=min(50, steps // 40),
+        validate_every=validate_every,
+        preview_every=preview_every,
+        save_minutes=0.5,
+        **common | others,
+    )
 
 
 def _onet(shapes: int) -> ONetConfig:
     return ONetConfig(sees="object", objects=shapes, code_size=64, field_width=128, threshold=0.5)
 
 
+def _deepsdf(shapes: int) -> DeepSDFConfig:
+    return DeepSDFConfig(
+        objects=shapes, code_size=64, widths=(128,) * 8, norm_layers=(), dropout=(), code_bound=0, warm_up=0
+    )
+
+
 def _imnet(shapes: int) -> IMNetConfig:
     return IMNetConfig(sees="object", objects=shapes, code_size=64, field_width=32)
 
 
+def _ldif(shapes: int) -> LDIFConfig:
+    return LDIFConfig(sees="object", objects=shapes, symmetric=0)
+
+
+def _atlasnet(shapes: int) -> AtlasNetConfig:
+    return AtlasNetConfig(sees="object", objects=shapes, code_size=64, width=128, vertices=10_000)
+
+
+def _psgn(shapes: int) -> PSGNConfig:
+    return PSGNConfig(sees="object", objects=shapes, code_size=64, made=2_048)
+
+
 def _voxels(shapes: int) -> VoxelDecoderConfig:
     return VoxelDecoderConfig(
-        sees="object", objects=shapes, code_size=64, width=64, resolution=64, target="points", threshold=0.5
+        sees="object", objects=shapes, code_size=64, resolution=64, target="points", threshold=0.5
     )
 
 
 FITS: dict[str, Fit] = {
     "grid": Fit(
-        lambda shapes: GridConfig(), "distance", 16_384, options(400, 1e-2, 50, 100, clip=None), most=1
+        lambda shapes: GridConfig(), "distance", 16_384, options(400, 1e-2, 50, 100, clip=None), 600, most=1
     ),
-    "onet": Fit(_onet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500)),
-    "imnet": Fit(_imnet, "occupancy", 4_096, options(1_000, 1e-3, 200, 500)),
-    "voxel_decoder": Fit(_voxels, "occupancy", 4_096, options(500, 2e-3, 100, 250)),
+    "onet": Fit(_onet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500), 290),
     "convonet": Fit(
-        lambda shapes: ConvONetConfig(), "occupancy", 4_096, options(600, 1e-3, 100, 200), cloud_size=3_000
+        lambda shapes: ConvONetConfig(), "occupancy", 4_096, options(600, 1e-3, 100, 200), 130, 3_000
     ),
+    "deepsdf": Fit(_deepsdf, "distance", 4_096, options(2_000, 1e-3, 200, 500), 400, edge=0.5),
+    "imnet": Fit(_imnet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500), 590),
+    "ldif": Fit(_ldif, "occupancy", 1_024, options(2_000, 5e-3, 200, 500), 800, near=1_024),
+    "voxel_decoder": Fit(_voxels, "occupancy", 8_192, options(600, 1e-3, 100, 200), 190),
+    "atlasnet": Fit(
+        _atlasnet, "occupancy", 2, options(1_500, 1e-3, 200, 500, batch_size=2), 370, surface=2_500
+    ),
+    "psgn": Fit(_psgn, "occupancy", 2, options(1_500, 1e-3, 200, 500), 700, surface=4_096),
 }
 """By the name of the system."""

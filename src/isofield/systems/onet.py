@@ -241,6 +241,10 @@ class ONet(System):
         draw = np.random.default_rng([abs(number) for number in seed])
         return torch.from_numpy(draw.standard_normal((1, self.config.latent_size), dtype=np.float32))
 
+    def shape(self, code: Float[Tensor, "1 c"]) -> Scene:
+        """What a code stands for, of an observation or, for networks that see none, a latent one."""
+        return self.scene(self.condition(None, code) if self.encoder is None else self.condition(code))
+
     def scene(self, condition: Code, unit: Similarity | None = None) -> Scene:
         """The shape of a condition, in the unit box or where `unit` (unit from world) says."""
         surface = log(self.config.threshold / (1 - self.config.threshold))

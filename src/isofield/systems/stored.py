@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from isofield.errors import InputError
+from isofield.scene import Scene
 from isofield.system import System
 from isofield.systems import SYSTEMS, config_class, system_class
 from isofield.training.weights import load_weights
@@ -35,6 +36,25 @@ def load_system(path: Path, expected: str | None = None) -> System:
         )
     system.load_state_dict(stored.tensors)
     return system.eval()
+
+
+def known_scene(path: Path) -> Scene:
+    """The scene that a network knows by heart: a weights file of one shape, or of one scene.
+
+    Raises:
+        InputError: As `load_system`, or the network needs an observation first.
+    """
+    if load_weights(path).system == "radiance":
+        from isofield.systems.radiance import read_fitted
+
+        return read_fitted(path).scene()
+    system = load_system(path)
+    if system.wants is not None:
+        raise InputError(
+            f"{path}: {name_of(system)} shows what it reconstructs from an observation;"
+            f" reconstruct first: isofield reconstruct OBSERVATION --weights {path.name}"
+        )
+    return system.reconstruct(None)
 
 
 def shipped_weights(name: str, sees: str | None = None) -> Path | None:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from scipy.spatial import cKDTree
 
-from isofield.data import write_mesh
+from isofield.data import write_mesh, write_points
+from isofield.data.sampling import SIDE
 from isofield.data.shape_source import ShapeSource
 from isofield.errors import InputError
 from isofield.extract import extract_mesh
+from isofield.geometry import Box, Mesh, Similarity
+from isofield.metrics.surface import to_triangles
 from isofield.observation import PointCloud
 from isofield.scene import Scene
 from isofield.system import System
@@ -30,6 +33,8 @@ class Fitting:
     """A source of batches that also tells how the fit goes, in the units of the files."""
 
     source: ShapeSource
+    edge: float = 1.0
+    """Longest edge of a shape in the system's scenes."""
 
     def batch(self, step: int, rank: int, world: int) -> Any:
         """The step's batch."""
@@ -38,9 +43,11 @@ class Fitting:
     def scene(self, system: System, number: int) -> Scene:
         """What the system knows of a shape, in the frame of its file."""
         shape = self.source.shapes[number]
-        shown = shape.cloud(self.source.cloud_size) if system.wants is PointCloud else number
+        shown = shape.cloud(self.source.cloud_size) if self.source.cloud_size else number
         scene = system.reconstruct(shown)
-        return replace(scene, world_from_scene=shape.world_from_unit @ scene.world_from_scene)
+        back = shape.world_from_unit @ Similarity(1 / self.edge) @ scene.world_from_scene
+        box = scene.box if self.edge == 1 else Box.cube(SIDE * self.edge)
+        return replace(scene, box=box, world_from_scene=back)
 
     def validate(self, system: System) -> dict[str, float]:
         """Estimated mean distance from the surfaces to what the system knows.
@@ -58,34 +65,50 @@ class Fitting:
         surface = shape.samples.surface
         some = surface[:: max(1, len(surface) // MEASURED)].astype(np.float64)
         local = scene.world_from_scene.inverse().apply(shape.world_from_unit.apply(some))
-        distance = estimated_distance(scene, torch.from_numpy(local).float())
-        return float(distance.mean()) * scene.world_from_scene.scale
+        return float(estimated_distance(scene, local).mean()) * scene.world_from_scene.scale
 
     def preview(self, system: System, step: int, folder: Path) -> None:
         """The first shape, coarsely, in the frame of its file; nothing while it has no surface."""
         scene = self.scene(system, 0)
-        if scene.inside is None:
+        path, back = folder / f"{step:09d}.ply", scene.world_from_scene
+        if scene.points is not None:
+            write_points(path, PointCloud(back.apply(scene.points)))
             return
         try:
-            mesh = extract_mesh(scene.inside, scene.box, resolution=PREVIEW)
+            mesh = surface_of(scene, PREVIEW)
         except InputError:
             return
-        write_mesh(folder / f"{step:09d}.ply", mesh.transformed(scene.world_from_scene))
+        write_mesh(path, mesh.transformed(back))
 
 
-def estimated_distance(scene: Scene, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
-    """Distance from points near a surface to it, to first order: |f| / |gradient of f|.
-
-    No more than the longest edge of the scene's box, for where the field is flat.
+def surface_of(scene: Scene, resolution: int | None = None) -> Mesh:
+    """The mesh of a scene in its own frame: extracted, or the scene's own.
 
     Raises:
-        InputError: The scene has no `inside`.
+        InputError: It has no surface.
     """
+    if scene.mesh is not None:
+        return scene.mesh
     if scene.inside is None:
-        raise InputError("there is no surface to measure the distance to")
+        raise InputError("this system offers no surface")
+    cells = resolution or scene.resolution
+    return extract_mesh(scene.inside, scene.box, resolution=cells, normals="faces")
+
+
+def estimated_distance(scene: Scene, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
+    """Distance from points near a surface to what a scene, in its own frame, has there.
+
+    Of functions it is of first order, |f| / |gradient of f|, and no more than the longest edge of the box,
+    for where the field is flat. To triangles and points it is exact.
+    """
+    if scene.mesh is not None:
+        return to_triangles(points, scene.mesh)
+    if scene.inside is None:
+        assert scene.points is not None
+        return cKDTree(scene.points).query(points)[0]
     with torch.enable_grad():
-        moved = points.detach().clone().requires_grad_()
+        moved = torch.from_numpy(points).float().requires_grad_()
         values = scene.inside(moved)
         (slope,) = torch.autograd.grad(values.sum(), moved)
     most = float(scene.box.extent.max())
-    return (values.detach().abs() / slope.norm(dim=1).clamp(min=1e-12)).clamp(max=most)
+    return (values.detach().abs() / slope.norm(dim=1).clamp(min=1e-12)).clamp(max=most).double().numpy()

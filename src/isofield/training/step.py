@@ -79,7 +79,7 @@ class Training:
         seed_step(self.options.seed, self.step, self.accelerator.process_index)
         rate = learning_rate(self.step, self.options)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("pace", 1.0)
         self.optimiser.zero_grad(set_to_none=True)
         terms = self.losses(to_device(batch, self.accelerator.device))
         self.accelerator.backward(torch.stack(list(terms.values())).sum())
@@ -157,11 +157,13 @@ class Training:
                 self.system.train()
 
 
-def parameter_groups(system: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Matrices and kernels with decay, biases and gains without."""
-    parameters = [p for p in system.parameters() if p.requires_grad]
+def parameter_groups(system: System, weight_decay: float) -> list[dict[str, Any]]:
+    """Matrices and kernels with decay, biases and gains without; then what has a pace of its own."""
+    paces = system.paces
+    parameters = [p for p in system.parameters() if p.requires_grad and p not in paces]
     groups = [
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return [group for group in groups if group["params"]]
+    apart = [{"params": [p], "weight_decay": 0.0, "pace": pace} for p, pace in paces.items()]
+    return [*(group for group in groups if group["params"]), *apart]

@@ -1,0 +1,230 @@
+"""One shape in every representation: fitted, measured, drawn. What is there already is not done again."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isofield.errors import InputError
+
+VOXELS = (16, 32, 64, 128)
+POINTS = (512, 2_048, 8_192)
+MESHES = (4, 16, 64, 256)
+"""Kibibytes."""
+COUNT = 50_000
+"""Samples of each surface, and of the volume, that measures are taken on."""
+PICTURE = (240, 200)
+"""Pixels of the pictures."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One shape's part of the benchmark; plain values, for another process."""
+
+    mesh: Path
+    folder: Path
+    systems: tuple[str, ...]
+    effort: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return self.mesh.stem
+
+    def row_of(self, contender: str) -> Path:
+        """File of what was measured."""
+        return self.folder / "rows" / self.name / f"{contender}.json"
+
+
+def contenders(systems: Sequence[str]) -> list[str]:
+    """Names of all representations, explicit ones first."""
+    explicit = [f"voxels_{n}" for n in VOXELS] + [f"points_{n}" for n in POINTS]
+    return [*explicit, *(f"mesh_{n}k" for n in MESHES), *systems]
+
+
+def work(task: Task) -> str:
+    """Do what is missing of a task in one thread; its name.
+
+    Raises:
+        InputError: The mesh can't be used.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    missing = [name for name in contenders(task.systems) if not task.row_of(name).exists()]
+    if missing:
+        bench = ShapeBench(task)
+        for name in missing:
+            bench.measure(name)
+    return task.name
+
+
+class ShapeBench:
+    """One shape and what is known of it."""
+
+    def __init__(self, task: Task) -> None:
+        from isofield.cli.fit import read_shape, sampled
+        from isofield.metrics.evaluate import Truth
+
+        self.task = task
+        mesh = read_shape(task.mesh)
+        self.shape = replace(sampled(task.mesh, mesh, task.seed))
+        unit = self.shape.world_from_unit.inverse()
+        self.mesh = replace(mesh.transformed(unit), normals=None, colours=None)
+        self.truth, _ = Truth.of(self.mesh, COUNT)
+
+    def measure(self, name: str) -> None:
+        """Represent the shape, and write its row, its mesh and its picture."""
+        row = self._learned(name) if name in self.task.systems else self._explicit(name)
+        row = {"shape": self.task.name, "representation": name, **row}
+        path = self.task.row_of(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(row, indent=1) + "\n")
+        partial.replace(path)
+
+    def _explicit(self, name: str) -> dict[str, Any]:
+        from isofield.metrics.explicit import Voxelised, decimated, drawn_points, mesh_bytes
+
+        kind, size = name.split("_")
+        start = time.perf_counter()
+        if kind == "voxels":
+            voxels = Voxelised.of(self.mesh, int(size))
+            fitted = time.perf_counter() - start
+            mesh = voxels.mesh()
+            seconds = {"fit_seconds": fitted, "extract_seconds": time.perf_counter() - start - fitted}
+            return {"bytes": voxels.bytes, **seconds, **self._measures(name, mesh)}
+        if kind == "points":
+            points, amount = drawn_points(self.mesh, int(size))
+            seconds = {"fit_seconds": time.perf_counter() - start, "extract_seconds": 0.0}
+            return {"bytes": amount, **seconds, **self._point_measures(name, points)}
+        coarse = decimated(self.mesh, int(size.removesuffix("k")) * 1024)
+        seconds = {"fit_seconds": time.perf_counter() - start, "extract_seconds": 0.0}
+        return {"bytes": mesh_bytes(coarse), **seconds, **self._measures(name, coarse)}
+
+    def _learned(self, name: str) -> dict[str, Any]:
+        from isofield.metrics.explicit import decimated
+        from isofield.training.fitting import surface_of
+
+        system, fitting, seconds = self._fitted(name)
+        parameters = sum(parameter.numel() for parameter in system.parameters())
+        known: dict[str, Any] = {"parameters": parameters, "bytes": 4 * parameters, "fit_seconds": seconds}
+        start = time.perf_counter()
+        scene = fitting.scene(system, 0)
+        back = self.shape.world_from_unit.inverse() @ scene.world_from_scene
+        if scene.points is not None:
+            known["extract_seconds"] = time.perf_counter() - start
+            return {**known, **self._point_measures(name, back.apply(scene.points))}
+        try:
+            mesh = surface_of(scene).transformed(back)
+        except InputError as error:
+            return {**known, "failed": str(error)}
+        known["extract_seconds"] = time.perf_counter() - start
+        coarse = decimated(self.mesh, known["bytes"])
+        known["same_bytes"] = self._distances(coarse)
+        return {**known, **self._measures(name, mesh)}
+
+    def _fitted(self, name: str) -> tuple[Any, Any, float]:
+        """The system, what asks it, and the seconds of training."""
+        from isofield.systems import system_class
+        from isofield.systems.fits import FITS
+        from isofield.training.loop import train
+        from isofield.training.run_folder import RunFolder
+        from isofield.training.state import seed_step
+
+        recipe = FITS[name]
+        config = recipe.config(1)
+        options = replace(
+            recipe.options,
+            steps=max(1, round(recipe.quick * self.task.effort)),
+            seed=self.task.seed,
+            threads=1,
+            validate_every=max(1, round(recipe.quick * self.task.effort / 12)),
+            preview_every=None,
+        )
+        fitting = recipe.fitting([self.shape], self.task.seed, options.batch_size)
+        seed_step(self.task.seed, 0)
+        system = system_class(name)(config)
+        folder = self.task.folder / "fits" / self.task.name / name
+        record = {
+            "system": name,
+            "config": plain(config),
+            "data": str(self.task.mesh),
+            "options": plain(options),
+            "versions": {},
+        }
+        outcome = train(system, fitting, RunFolder(folder, record), options, quiet=True)
+        if outcome.step < options.steps:
+            raise KeyboardInterrupt
+        return system, fitting, outcome.seconds
+
+    def _measures(self, name: str, mesh: Any) -> dict[str, Any]:
+        """All measures of a mesh in the unit box; it is written and drawn."""
+        from isofield.data import write_mesh
+        from isofield.metrics.evaluate import measure
+
+        place = self.task.folder / "meshes" / self.task.name
+        place.mkdir(parents=True, exist_ok=True)
+        write_mesh(place / f"{name}.ply", replace(mesh, normals=None, colours=None))
+        found = measure(mesh, self.truth, COUNT)
+        self._draw(name, mesh)
+        exact = (found["accuracy_to_triangles_mean"] + found["completeness_to_triangles_mean"]) / 2
+        kept = ("iou", "normal_consistency", "fscore_0.01", "closed", "vertices", "faces")
+        return {"error": exact, **{key: found[key] for key in kept}}
+
+    def _distances(self, mesh: Any) -> float:
+        """Mean distance to triangles, both ways."""
+        from isofield.geometry.sampling import sample_surface
+        from isofield.metrics.surface import to_triangles
+
+        forth = to_triangles(sample_surface(mesh, COUNT, 4)[0], self.mesh).mean()
+        return float(forth + to_triangles(self.truth.samples.points, mesh).mean()) / 2
+
+    def _point_measures(self, name: str, points: np.ndarray) -> dict[str, Any]:
+        """Distances from points to the surface's triangles, and from the surface to the nearest point."""
+        from scipy.spatial import cKDTree
+
+        from isofield.metrics.surface import Nearest, fscores, to_triangles
+        from isofield.observation import PointCloud
+        from isofield.report.picture import beads
+
+        forth = to_triangles(points, self.mesh)
+        back = cKDTree(points).query(self.truth.samples.points)[0]
+        f = fscores(Nearest(forth, back, None, None), (0.01,))
+        self._draw(name, beads(PointCloud(points), 0.006))
+        return {"error": float(forth.mean() + back.mean()) / 2, **f, "points": len(points)}
+
+    def _draw(self, name: str, mesh: Any) -> None:
+        from isofield.report.picture import Look, draw_mesh, write_picture
+
+        place = self.task.folder / "pictures" / self.task.name
+        place.mkdir(parents=True, exist_ok=True)
+        look = Look(*PICTURE, samples=2, frame=self.frame, floor=False)
+        write_picture(place / f"{name}.png", draw_mesh(replace(mesh, colours=None), look))
+
+    @property
+    def frame(self) -> Any:
+        """What all pictures of the shape show."""
+        from isofield.geometry import Box
+
+        return Box.around(self.mesh.vertices)
+
+
+def plain(record: Any) -> Any:
+    """A dataclass as JSON values."""
+    from dataclasses import asdict
+
+    return json.loads(json.dumps(asdict(record), default=str))
+
+
+def rows_of(tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
+    """What was measured, shape by shape."""
+    for task in tasks:
+        for name in contenders(task.systems):
+            path = task.row_of(name)
+            if path.exists():
+                yield json.loads(path.read_text())
