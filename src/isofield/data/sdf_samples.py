@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isofield.data.atomic import atomic_write
+from isofield.data.chosen import chosen
 from isofield.data.manifest import Manifest
 from isofield.data.shapenet import Item, is_dataset, items
 from isofield.errors import InputError
@@ -102,13 +103,14 @@ def write_sdf_samples(
         np.savez(stream, allow_pickle=False, pos=rows[outside], neg=rows[~outside], **frame)
 
 
-def sdf_files(root: Path, split: str = "") -> dict[str, Path]:
+def sdf_files(root: Path, split: str = "", only: Sequence[str] = ()) -> dict[str, Path]:
     """Files of the shapes to train on, by their names, in order.
 
     Args:
         root: A data set of `isofield prepare --sdf`, whose training part is taken; an official folder that
             holds `SdfSamples`; or that folder itself.
         split: Official list of an official folder's shapes, here or in the folder; all of them if empty.
+        only: Shapes of a data set that a catalogue calls by one of these words (`chosen`); all if empty.
 
     Raises:
         InputError: The folder holds no such files, the list can't be read, or one of its files is missing.
@@ -117,10 +119,14 @@ def sdf_files(root: Path, split: str = "") -> dict[str, Path]:
         if split:
             raise InputError(f"{root} has split lists of its own; leave out split={split}")
         manifest = Manifest.read(root)
-        models = [item for item in items(root, "train") if not _is_unknown(manifest, item)]
+        models = [
+            item for item in chosen(root, items(root, "train"), only) if not _is_unknown(manifest, item)
+        ]
         return _there(
             {item.name: item.folder / FILE for item in models}, "isofield prepare with --sdf adds it"
         )
+    if only:
+        raise InputError(f"{root} has no names to choose by; leave out only={','.join(only)}, or give split")
     folder = root / SAMPLES if (root / SAMPLES).is_dir() else root
     if split:
         path = next((p for p in (Path(split), root / split) if p.is_file()), None)

@@ -1,5 +1,6 @@
 """Batches of points with signed distances: half of them outside, half inside, drawn anew in every step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,19 @@ class SdfSource:
     """Points per shape."""
 
     @classmethod
-    def of(cls, data: Path, seed: int, size: int, samples: int = 16384, split: str = "") -> "SdfSource":
+    def of(
+        cls,
+        data: Path,
+        seed: int,
+        size: int,
+        samples: int = 16384,
+        split: str = "",
+        only: Sequence[str] = (),
+    ) -> "SdfSource":
         """The training part of a folder, as `sdf_files` finds it; raises InputError as it does."""
         if samples < 2:
             raise InputError(f"samples {samples} is too few; give 2 or more, one for each side")
-        return cls(sdf_files(data, split), seed, size, samples)
+        return cls(sdf_files(data, split, only), seed, size, samples)
 
     def batch(self, step: int, rank: int, world: int) -> DistanceBatch:
         """The rank's share of the step's batch; raises InputError for a damaged file."""

@@ -81,6 +81,8 @@ class DeepSDFConfig:
     """Training: points per shape (SamplesPerScene), half of them inside."""
     split: str = ""
     """Training: official json list of shapes; all shapes of an official folder if empty."""
+    only: tuple[str, ...] = ()
+    """Training: objects with one of these words in their name; all if empty."""
     fit_steps: int = 800
     """Steps of Adam to a new shape's code."""
     fit_rate: float = 5e-3
@@ -139,7 +141,7 @@ class DeepSDF(System):
         Raises:
             InputError: `data` is neither, or has another number of shapes than the config.
         """
-        source = SdfSource.of(data, seed, size, config.samples, config.split)
+        source = SdfSource.of(data, seed, size, config.samples, config.split, config.only)
         if len(source.files) != config.objects:
             raise InputError(
                 f"{data} has {len(source.files)} shapes to train on, the config codes for {config.objects};"
