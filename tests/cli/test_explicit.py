@@ -132,12 +132,15 @@ def test_they_train(name, sees, balls, tmp_path, capsys):
     assert (tmp_path / "run" / "weights.safetensors").exists()
 
 
-def test_a_mesh_is_measured_and_points_are_not(balls, weights, capsys):
+def test_meshes_and_points_are_measured(balls, weights, tmp_path, capsys):
     words = ["evaluate", "--truth", str(balls), "--json", "--samples", "500"]
     assert main([*words, "--system", "atlasnet", "--weights", str(weights["atlasnet"])]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert row["chamfer_l1"] > 0
     assert "iou_field" not in row
-    assert main([*words, "--system", "psgn", "--weights", str(weights["psgn"])]) == 0
+    kept = ["--protocol", "onet", "--meshes", str(tmp_path / "kept")]
+    assert main([*words, "--system", "psgn", "--weights", str(weights["psgn"]), *kept]) == 0
+    assert len(read_points(tmp_path / "kept" / "things" / "ball2.ply")) == 60
     (row,) = json.loads(capsys.readouterr().out)["rows"]
-    assert "offers no surface" in json.dumps(row)
+    assert row["chamfer_l1"] == pytest.approx((row["accuracy"] + row["completeness"]) / 2)
+    assert not {"iou", "normal_consistency", "reason"} & set(row)

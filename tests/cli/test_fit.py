@@ -80,6 +80,19 @@ def test_two_shapes_have_a_code_each(mesh, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
+    ("system", "settings"),
+    [("imnet", "field_width=8 code_size=8"), ("voxel_decoder", "resolution=32 width=64 code_size=8")],
+)
+def test_other_systems_with_codes_learn_shapes(mesh, tmp_path, capsys, system, settings):
+    words = ["fit", str(mesh), "-o", str(tmp_path / "out"), "--system", system, "--steps", "150", "--json"]
+    words += [word for setting in settings.split() for word in ("--set", setting)]
+    assert main([*words, "--learning-rate", "0.005", "--resolution", "32", "--threads", "1"]) == 0
+    found = json.loads(capsys.readouterr().out)["shapes"]["ring"]
+    assert found["error_percent"] < 5
+    assert found["is_closed"]
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "there is nothing to fit"),

@@ -148,7 +148,7 @@ def test_what_was_not_learned_from_is_refused() -> None:
         IMNet(SMALL).reconstruct(Voxels(np.ones((24, 24, 24), bool), Box.cube()))
     with pytest.raises(InputError, match="not 32 x 32 x 16"):
         IMNet(SMALL).reconstruct(Voxels(np.ones((32, 32, 16), bool), Box.cube()))
-    with pytest.raises(InputError, match="there is no object 3; it has learned 3"):
+    with pytest.raises(InputError, match="there is no object 3; 3 were learnt"):
         IMNet(VARIANTS["object"]).reconstruct(3)
     with pytest.raises(InputError, match="set objects"):
         replace(SMALL, sees="object")

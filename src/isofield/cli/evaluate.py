@@ -110,7 +110,7 @@ def _row(case: Case, args: Evaluate, alone: bool) -> dict[str, Any]:
     A prediction that cannot be used counts with IoU 0. A truth that cannot be read says nothing about
     the prediction, so its row has no numbers; where there is only that one, it is the user's error.
     """
-    from isofield.metrics import measure, measure_as_onet
+    from isofield.metrics import Samples, measure, measure_as_onet, measure_points
     from isofield.metrics.occupancy_networks import EMPTY
     from isofield.metrics.table import failed
 
@@ -122,8 +122,10 @@ def _row(case: Case, args: Evaluate, alone: bool) -> dict[str, Any]:
             raise
         return row | {"reason": str(error)}
     try:
-        mesh = case.predict(row)
-        measured = (measure_as_onet if args.protocol == "onet" else measure)(mesh, truth, args.samples)
+        made = case.predict(row)
+        if isinstance(made, Samples):
+            return row | measure_points(made, truth) | row
+        measured = (measure_as_onet if args.protocol == "onet" else measure)(made, truth, args.samples)
         return row | measured | row
     except ValueError as error:  # InputError is one
         return failed(row, str(error)) | (EMPTY if args.protocol == "onet" else {})

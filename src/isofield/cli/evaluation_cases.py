@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from isofield.cli.evaluate import Evaluate
     from isofield.data.shapenet import Item
     from isofield.geometry import Mesh
-    from isofield.metrics import Truth
+    from isofield.metrics import Samples, Truth
     from isofield.system import System
 
 MESHES = {".obj", ".off", ".ply", ".stl", ".glb", ".gltf"}
 
-Predict = Callable[[dict[str, Any]], "Mesh"]
-"""Mesh in the truth's unit box; may add columns to the row. Raises InputError or ValueError."""
+Predict = Callable[[dict[str, Any]], "Mesh | Samples"]
+"""Mesh, or points, in the truth's unit box; may add columns to the row. Raises InputError or ValueError."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isofield.cli.evaluation_truth import known
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from isofield.cli.evaluate import Evaluate
     from isofield.data.shapenet import Item
     from isofield.geometry import Mesh
+    from isofield.metrics import Samples
     from isofield.scene import Scene
     from isofield.system import System
 
@@ -68,40 +70,53 @@ def _observed(item: "Item", args: "Evaluate", system: "System") -> Any:
 
 def reconstructions(
     args: "Evaluate", system: "System"
-) -> Callable[["Item"], Callable[[dict[str, Any]], "Mesh"]]:
-    """For each model, what makes its mesh and adds to the row what is known of the function itself."""
-    from isofield.data import write_mesh
+) -> Callable[["Item"], Callable[[dict[str, Any]], "Mesh | Samples"]]:
+    """For each model, what makes its mesh, or points, and adds to the row what is known of the function."""
 
-    def predict(item: "Item") -> Callable[[dict[str, Any]], "Mesh"]:
-        def mesh(row: dict[str, Any]) -> "Mesh":
+    def predict(item: "Item") -> Callable[[dict[str, Any]], "Mesh | Samples"]:
+        def made(row: dict[str, Any]) -> "Mesh | Samples":
             observation = _observed(item, args, system)
             with _timed(row):
                 scene = system.reconstruct(observation)
-            if scene.inside is None and scene.mesh is None:
-                raise InputError("the system offers no surface")
             if scene.inside is not None:
                 row |= _overlaps(scene, item, args)
             with _timed(row):
-                made = _mesh_of(scene).transformed(scene.world_from_scene)
+                found = _surface_of(scene)
             if args.meshes is not None:
-                path = args.meshes / item.category / f"{item.id}.ply"
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_mesh(path, made)
-            return made
+                _keep(found, args.meshes / item.category / f"{item.id}.ply")
+            return found
 
-        return mesh
+        return made
 
     return predict
 
 
-def _mesh_of(scene: "Scene") -> "Mesh":
-    """The scene's mesh, extracted where there is an inside, in the scene's frame."""
+def _surface_of(scene: "Scene") -> "Mesh | Samples":
+    """The scene's mesh, extracted where there is an inside, or its points, in the frame of the input."""
     from isofield.extract import extract_mesh
+    from isofield.metrics import Samples
 
+    mesh = scene.mesh
     if scene.inside is not None:
-        return extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
-    assert scene.mesh is not None
-    return scene.mesh
+        mesh = extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
+    if mesh is not None:
+        return mesh.transformed(scene.world_from_scene)
+    if scene.points is None:
+        raise InputError("the system offers no surface")
+    return Samples(scene.world_from_scene.apply(scene.points), None)
+
+
+def _keep(made: "Mesh | Samples", path: Path) -> None:
+    """What the system made, as a PLY file."""
+    from isofield.data import write_mesh, write_points
+    from isofield.metrics import Samples
+    from isofield.observation import PointCloud
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(made, Samples):
+        write_points(path, PointCloud(made.points))
+    else:
+        write_mesh(path, made)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """How good a reconstruction is: overlap, distances, normals. Conventions are in docs/metrics.md."""
 
-from isofield.metrics.evaluate import Truth, measure
+from isofield.metrics.evaluate import Truth, measure, measure_points
 from isofield.metrics.occupancy_networks import measure_as_onet
 from isofield.metrics.surface import Nearest, Samples, chamfer, fscores, normal_consistency, to_triangles
 from isofield.metrics.volume import iou, mesh_iou
@@ -14,6 +14,7 @@ __all__ = [
     "iou",
     "measure",
     "measure_as_onet",
+    "measure_points",
     "mesh_iou",
     "normal_consistency",
     "to_triangles",

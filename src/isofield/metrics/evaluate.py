@@ -85,6 +85,20 @@ def measure(predicted: Mesh, truth: Truth, count: int = surface.POINTS) -> dict[
     return row | shape(predicted)
 
 
+def measure_points(predicted: surface.Samples, truth: Truth) -> dict[str, float]:
+    """The measures that bare points have, in the unit box of the truth: distances, as of samples of a mesh.
+
+    They enclose nothing, so there is no IoU.
+
+    Raises:
+        ValueError: There are no points.
+    """
+    if not len(predicted.points):
+        raise ValueError("there are no points")
+    nearest = surface.Nearest.between(predicted, truth.samples)
+    return {**surface.chamfer(nearest), **surface.fscores(nearest)}
+
+
 def shape(mesh: Mesh) -> dict[str, float | int | bool]:
     """What the mesh is by itself: closed, manifold, and its counts."""
     checks = check_mesh(mesh)

@@ -169,6 +169,8 @@ class AtlasNet(System):
         Raises:
             ValueError: As `reconstruct`.
         """
+        if isinstance(observation, int) and isinstance(self.encoder, CodeTable):
+            return self.encoder.of(observation), Similarity()
         seen, unit = self._prepared(observation)
         training = self.training
         try:
@@ -205,21 +207,17 @@ class AtlasNet(System):
 
     def _prepared(self, observation: Any) -> tuple[Tensor, Similarity]:
         """What the encoder takes, and the map from the observation's frame to the unit box."""
-        wanted, c = self.wants or int, self.config
-        if not isinstance(observation, wanted):
-            what = "the number of an object it has learned" if wanted is int else wanted.__name__
+        wanted, c = self.wants, self.config
+        if wanted is None or not isinstance(observation, wanted):
+            what = "the number of an object it has learned" if wanted is None else wanted.__name__
             raise InputError(f"this network reads {what}, not {type(observation).__name__}")
         if isinstance(observation, Photo):
             corner = np.full(2, (1 - c.window) / 2)
             return torch.as_tensor(window(observation.image, corner, c.window, c.image_size)), Similarity()
-        if isinstance(observation, PointCloud):
-            unit = unit_ball(observation.points) if c.frame == "ball" else unit_from_world(observation.points)
-            order = np.random.default_rng(0).permutation(len(observation))
-            points = unit.apply(observation.points)[np.resize(order, c.cloud_size)]
-            return torch.as_tensor(points * self._extent, dtype=torch.float32), unit
-        if not 0 <= observation < c.objects:
-            raise InputError(f"there is no object {observation}; it has learned {c.objects}")
-        return torch.tensor(observation), Similarity()
+        unit = unit_ball(observation.points) if c.frame == "ball" else unit_from_world(observation.points)
+        order = np.random.default_rng(0).permutation(len(observation))
+        points = unit.apply(observation.points)[np.resize(order, c.cloud_size)]
+        return torch.as_tensor(points * self._extent, dtype=torch.float32), unit
 
 
 def unit_ball(points: Float[np.ndarray, "n 3"]) -> Similarity:

@@ -109,6 +109,8 @@ class CodedSystem(System):
         Raises:
             ValueError: As `reconstruct`.
         """
+        if isinstance(observation, int) and isinstance(self.encoder, CodeTable):
+            return self.encoder.of(observation), Similarity()
         seen, unit = self._prepared(observation)
         training = self.training
         try:
@@ -119,21 +121,17 @@ class CodedSystem(System):
 
     def _prepared(self, observation: Any) -> tuple[Shaped[Tensor, "..."], Similarity]:
         """What the encoder takes, and the map from the observation's frame to the unit box."""
-        wanted, c = self.wants or int, self.config
-        if not isinstance(observation, wanted):
-            what = "the number of an object it has learned" if wanted is int else wanted.__name__
+        wanted, c = self.wants, self.config
+        if wanted is None or not isinstance(observation, wanted):
+            what = "the number of an object it has learned" if wanted is None else wanted.__name__
             raise InputError(f"this network reads {what}, not {type(observation).__name__}")
         if isinstance(observation, Photo):
             image = resized(observation.image, c.image_size)
             return torch.as_tensor(image, dtype=torch.float32), Similarity()
-        if isinstance(observation, PointCloud):
-            unit = unit_from_world(observation.points)
-            order = np.random.default_rng(0).permutation(len(observation))
-            points = unit.apply(observation.points)[np.resize(order, c.cloud_size)]
-            return torch.as_tensor(points, dtype=torch.float32), unit
-        if not 0 <= observation < c.objects:
-            raise InputError(f"there is no object {observation}; it has learned {c.objects}")
-        return torch.tensor(observation), Similarity()
+        unit = unit_from_world(observation.points)
+        order = np.random.default_rng(0).permutation(len(observation))
+        points = unit.apply(observation.points)[np.resize(order, c.cloud_size)]
+        return torch.as_tensor(points, dtype=torch.float32), unit
 
 
 def source_of(config: CodedConfig, data: Path, seed: int, size: int, **choices: Any) -> OccupancySource:

@@ -142,6 +142,8 @@ class IMNet(System):
         Raises:
             ValueError: As `reconstruct`.
         """
+        if isinstance(observation, int) and isinstance(self.encoder, CodeTable):
+            return self.encoder.of(observation), Similarity()
         seen, unit = self._prepared(observation)
         training = self.training
         try:
@@ -158,19 +160,15 @@ class IMNet(System):
 
     def _prepared(self, observation: Any) -> tuple[Tensor, Similarity]:
         """What the encoder takes, and the map from the observation's frame to the unit box."""
-        wanted = self.wants or int
-        if not isinstance(observation, wanted):
-            what = "the number of an object it has learned" if wanted is int else wanted.__name__
+        wanted = self.wants
+        if wanted is None or not isinstance(observation, wanted):
+            what = "the number of an object it has learned" if wanted is None else wanted.__name__
             raise InputError(f"this network reads {what}, not {type(observation).__name__}")
         if isinstance(observation, Photo):
             image = resized(observation.image, self.config.image_size)
             return torch.as_tensor(image, dtype=torch.float32), Similarity()
-        if isinstance(observation, Voxels):
-            box = np.stack([observation.box.low, observation.box.high])
-            return _cube(observation), unit_from_world(box)
-        if not 0 <= observation < self.config.objects:
-            raise InputError(f"there is no object {observation}; it has learned {self.config.objects}")
-        return torch.tensor(observation), Similarity()
+        box = np.stack([observation.box.low, observation.box.high])
+        return _cube(observation), unit_from_world(box)
 
 
 def _cube(voxels: Voxels) -> Float[Tensor, "x y z"]:
