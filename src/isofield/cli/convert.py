@@ -20,9 +20,9 @@ class Convert:
     """
 
     checkpoint: Annotated[Path, tyro.conf.Positional]
-    """Official `.pt` file; IDR, IM-NET, AtlasNet: `.pth`; DeepSDF: the experiment's folder, or a `.pth` of it;
-    NeRF: `.tar`, `.ckpt` or, the fine network's beside it, `.npy`; SIF and LDIF: `.txt`, the local network's
-    `.occnet` beside it."""
+    """Official `.pt` file; IDR, IM-NET, AtlasNet: `.pth`; DeepSDF: the experiment's folder, or a `.pth` of
+    it; NeRF: `.tar`, `.ckpt` or, the fine network's beside it, `.npy`; SIF and LDIF: `.txt`, the local
+    network's `.occnet` beside it."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
     """Weights to write; NAME.safetensors beside the checkpoint if left out."""
     config: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None
