@@ -12,6 +12,8 @@ from isofield.data.atomic import atomic_write
 from isofield.report.pages import fill, resource
 
 Rows = Sequence[dict[str, Any]]
+LEAST = 1e-5
+"""Errors below are drawn as this: a simplified mesh may be the shape itself."""
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 420, 64, 600, 20, 370
 HUES = ("#2f6f9f", "#b3541e", "#4a8c4a", "#8a5a9f", "#9c8b7a", "#c2447e", "#00808a", "#a58a00", "#5b5bd6")
 KINDS = {"voxels": "#777", "points": "#bbb", "mesh": "#111"}
@@ -95,11 +97,11 @@ def error_over_bytes(rows: Rows) -> str:
         return ""
     lows = [min(p[k] for p in places.values()) for k in (0, 1)]
     highs = [max(p[k] for p in places.values()) for k in (0, 1)]
-    (x0, y0), (x1, y1) = ([log10(max(v, 1e-7)) for v in ends] for ends in (lows, highs))
+    (x0, y0), (x1, y1) = ([log10(max(v, LEAST)) for v in ends] for ends in (lows, highs))
 
     def at(size: float, error: float) -> tuple[float, float]:
         right = (log10(size) - x0) / max(x1 - x0, 1e-9)
-        up = (log10(max(error, 1e-7)) - y0) / max(y1 - y0, 1e-9)
+        up = (log10(max(error, LEAST)) - y0) / max(y1 - y0, 1e-9)
         return LEFT + 10 + right * (RIGHT - LEFT - 20), BOTTOM - 10 - up * (BOTTOM - TOP - 20)
 
     drawn = [_grid(at, (x0, x1), (y0, y1))]
