@@ -110,6 +110,12 @@ def test_photos_page_shows_what_was_measured():
     assert (ROOT / "docs" / "pictures" / "photos.svg").read_text() == made["plot"](made["parts"]()[0]), again
 
 
+def test_pages_of_fits_show_what_was_measured():
+    made = runpy.run_path(str(ROOT / "docs" / "make_fit.py"))["pages"]()
+    for name, content in made.items():
+        assert (ROOT / "docs" / name).read_text() == content, f"{name}: run python docs/make_fit.py"
+
+
 def test_readme_names_every_verb():
     text = (ROOT / "README.md").read_text()
     assert set(re.findall(r"^\| `isofield (\w+)`", text, re.M)) == set(VERBS)

@@ -35,7 +35,7 @@ class Bench:
     systems: tuple[str, ...] = ()
     """Only these systems beside the explicit representations; all if left out."""
     effort: float = 1.0
-    """Factor on the steps of every fit; 1 is about 25 s per fit on one processor core."""
+    """Factor on the steps of every fit; 1 is about 20 s per fit on one processor core."""
     jobs: int = 0
     """Shapes at once, one core each; 0 takes one per processor."""
     common: Options = field(default_factory=Options)
