@@ -5,8 +5,12 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from isofield.observation import PointCloud
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("untimed")
 
 
 @pytest.fixture

@@ -80,16 +80,21 @@ def test_two_shapes_have_a_code_each(mesh, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("system", "settings"),
-    [("imnet", "field_width=8 code_size=8"), ("voxel_decoder", "resolution=32 width=64 code_size=8")],
+    ("system", "settings", "file", "kind"),
+    [
+        ("voxel_decoder", "resolution=32 code_size=8", "ring.glb", "is_closed"),
+        ("atlasnet", "patches=4 width=32 code_size=8 points=600 vertices=600", "ring.glb", "is_closed"),
+        ("psgn", "made=500 width=64 code_size=8", "ring.ply", "points"),
+    ],
 )
-def test_other_systems_with_codes_learn_shapes(mesh, tmp_path, capsys, system, settings):
+def test_what_comes_out_is_what_the_system_has(mesh, tmp_path, capsys, system, settings, file, kind):
     words = ["fit", str(mesh), "-o", str(tmp_path / "out"), "--system", system, "--steps", "150", "--json"]
     words += [word for setting in settings.split() for word in ("--set", setting)]
     assert main([*words, "--learning-rate", "0.005", "--resolution", "32", "--threads", "1"]) == 0
-    found = json.loads(capsys.readouterr().out)["shapes"]["ring"]
+    found = json.loads(capsys.readouterr().out)["shapes"][file]
     assert found["error_percent"] < 5
-    assert found["is_closed"]
+    assert kind in found
+    assert (tmp_path / "out" / file).exists()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ def half_scan(
     mesh: Mesh,
     azimuth: float,
     elevation: float = 20.0,
-    count: int = 5_000,
+    count: int = 20_000,
     noise: float = 0.0,
     seed: int = 0,
 ) -> PointCloud:
