@@ -59,7 +59,7 @@ def complete_part() -> str:
     found = read("complete.json")
     if found is None:
         return "Not measured yet."
-    lines = ["| seat | seen from | `complete` | `gauss` |", "|---|---:|---:|---:|"]
+    lines = ["| chair | seen from | `complete` | `gauss` |", "|---|---:|---:|---:|"]
     for row in found["rows"]:
         numbers = f"{row['complete']['chamfer']:.4f} | {row['gauss']['chamfer']:.4f}"
         lines.append(f"| {row['model'].split('/')[-1]} | {row['azimuth']:.0f}° | {numbers} |")

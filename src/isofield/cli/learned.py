@@ -13,6 +13,7 @@ LEARNED = {
     "onet_image": "furniture from renders of one object on white",
     "onet_voxels": "furniture from 32 x 32 x 32 voxels",
     "indicator": "solid objects from scans",
+    "deepsdf": "seats, upright (y up)",
 }
 """What the weights that come with isofield have seen, by the name of their file."""
 INSTEAD: "dict[Kind, str]" = {
