@@ -161,6 +161,7 @@ def test_wrong_system_or_data(train, tmp_path, capsys):
     for given, said in [
         ({"system": "lime"}, "there is no system 'lime'; choose one of gauss"),
         ({"system": "rock"}, "rock learns nothing"),
+        ({"system": "grid"}, "grid learns nothing from data sets; isofield fit learns it from a mesh"),
         ({"data": tmp_path / "gone"}, "there is no data set"),
     ]:
         assert train(**given) == 2

@@ -81,8 +81,18 @@ def _system(name: str, settings: tuple[str, ...]) -> tuple[Any, Any]:
         raise InputError(f"there is no system {name!r}; choose one of {', '.join(SYSTEMS)}")
     cls = system_class(name)
     if not hasattr(cls, "batches"):
-        raise InputError(f"{name} learns nothing, so there is nothing to train; choose another system")
+        raise InputError(f"{name} learns nothing from data sets{_instead(name)}")
     return cls, override(config_class(name)(), settings)
+
+
+def _instead(name: str) -> str:
+    """What to do with a system that is not trained, in words that end a sentence."""
+    known = {
+        "grid": "isofield fit learns it from a mesh",
+        "radiance": "isofield reconstruct learns it from photos",
+        "idr": "docs/idr.md tells how it learns one object in Python",
+    }
+    return f"; {known[name]}" if name in known else ", so there is nothing to train; choose another system"
 
 
 def _start_from(system: Any, name: str, weights: Path) -> None:

@@ -24,8 +24,8 @@ from isofield.errors import InputError
 from isofield.fields.deepsdf import inside_of
 from isofield.geometry import Box, Similarity
 from isofield.observation import PointCloud
-from isofield.scene import Scene
-from isofield.systems.completion_free import free_beside
+from isofield.scene import Inside, Scene
+from isofield.systems.completion_free import View, free_beside
 from isofield.systems.deepsdf import DeepSDF
 from isofield.systems.deepsdf_cloud import distances_of
 
@@ -59,6 +59,8 @@ class CompletionConfig:
     """Whether pose and size are fitted; otherwise they are those of the best start."""
     free: float = 0.5
     """Places beside the outline of the scan, which are free, as a share of the others; 0 for none."""
+    carve: bool = True
+    """Whether what the scan says to be free is taken away from the shape at the end."""
     offset: float = 0.02
     """How far in front of and behind the points distances are told, in units of the scan's longest edge."""
     up: str = "y"
@@ -110,7 +112,9 @@ class Known:
     def of(cls, scan: PointCloud, config: CompletionConfig) -> "Known":
         """Of a scan with normals."""
         places, sdf = distances_of(scan, config.offset, config.seed)
-        free = free_beside(scan, round(config.free * len(places)), config.seed + 1)
+        view = View.of(scan)
+        count = 0 if view is None else round(config.free * len(places))
+        free = free_beside(view, count, config.seed + 1) if view else np.zeros((0, 3))
         beyond = torch.full((len(free),), torch.inf)
         return cls(torch.cat([places, torch.from_numpy(free).float()]), torch.cat([sdf, beyond]))
 
@@ -197,7 +201,7 @@ def complete(
     scene = Scene(
         box=box_of(ball),
         world_from_scene=world,
-        inside=inside_of(system.field, code, ball),
+        inside=carved(inside_of(system.field, code, ball), View.of(solved.cloud) if config.carve else None),
         notes={
             **solved.notes,
             "pose": {
@@ -256,6 +260,13 @@ def starts(system: DeepSDF, scan: PointCloud, config: CompletionConfig) -> Guess
     parts = [codes, torch.tensor(scale).float(), torch.tensor([row[2] for row in rows]).float()]
     middles = torch.from_numpy(np.stack([row[0] for row in rows])).float()
     return Guess(*(part.requires_grad_() for part in (*parts, middles)))
+
+
+def carved(inside: Inside, view: View | None) -> Inside:
+    """A shape without what a scan says to be free."""
+    if view is None:
+        return inside
+    return lambda points: torch.minimum(inside(points), -view.free(points))
 
 
 def box_of(ball: Similarity) -> Box:
