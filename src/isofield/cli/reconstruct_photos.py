@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from isofield.cli.console import Console
+from isofield.cli.journey import along
 from isofield.cli.meshing import extracted
 from isofield.cli.outcome import checks
 from isofield.cli.run_record import peak_memory, run_record, write_record
@@ -215,12 +216,12 @@ def _film(views: "Views", scene: "Scene", path: Path, console: Console) -> None:
 
     from isofield.data.atomic import atomic_write
     from isofield.render.image import Painter
-    from isofield.render.orbit import between, turntable
+    from isofield.render.orbit import turntable
 
     painter, back = Painter(scene), scene.world_from_scene
     if views.masks is None:
         height, width = views.images[0].shape[:2]
-        cameras = between(views.cameras, FRAMES)
+        cameras = along(views.cameras, FRAMES)
     else:
         height, width = EDGE, EDGE
         cameras = [camera.moved(back) for camera in turntable(scene.box, FRAMES, (EDGE, EDGE), 20.0, up="y")]
