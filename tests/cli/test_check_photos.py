@@ -29,6 +29,7 @@ def test_the_table(photos, capsys):
     assert rows["kind"] == "photos with cameras: instant-ngp/nerfstudio transforms.json, OpenGL axes"
     assert rows["pictures"] == "12, 48 x 48; 3 are held out for measuring"
     assert rows["cameras"].startswith("look inward, at one object")
+    assert "times the edge of the box away from its middle" in rows["cameras"]
     assert rows["up"] == "+y of the world"
     assert rows["masks"].startswith("there; the object covers")
     assert "visual hull" in rows["box"]
@@ -80,6 +81,11 @@ def test_what_is_wrong_is_noted(photos, tmp_path, capsys):
     assert main(["check", str(copy)]) == 0
     out = capsys.readouterr().out
     assert "1 of 12 listed pictures are missing and left out: images/003.png" in out
+    (copy / "images/004.png").write_bytes((copy / "images/004.png").read_bytes()[:100])
+    assert main(["check", str(copy), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["missing"], record["damaged"], record["pictures"]) == (["images/003.png"], ["004.png"], 10)
+    assert any(r.startswith("1 of 11 pictures cannot be read and") for r in record["remarks"])
     (copy / "transforms.json").write_text("{")
     assert main(["check", str(copy)]) == 2
     assert capsys.readouterr().err.strip().endswith(".")
@@ -138,3 +144,15 @@ def test_points_are_still_points(tmp_path, capsys):
         assert "500 points" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "cloud.npz"), "--report", str(tmp_path / "a.html")]) == 2
     assert "--report is for photos with cameras" in capsys.readouterr().err
+
+
+def test_two_pictures_are_looked_at_and_said_to_be_too_few(photos, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(photos, tmp_path / "two")
+    whole = json.loads((tmp_path / "two/transforms.json").read_text())
+    learnt = [frame for frame in whole["frames"] if frame["split"] == "train"]
+    (tmp_path / "two/transforms.json").write_text(json.dumps({**whole, "frames": learnt[:2]}))
+    assert main(["check", str(tmp_path / "two"), "--json"]) == 0
+    remarks = json.loads(capsys.readouterr().out)["remarks"]
+    assert "2 pictures are too few to see depth: give at least 3, better 20" in remarks

@@ -120,7 +120,7 @@ def prepare(folder: Path, photos: Path) -> None:
 
 def _read(args: "Reconstruct", folder: Path, console: Console) -> "Views":
     """The photos with cameras, found if need be; those without enough pictures end here."""
-    from isofield.data.photos import has_cameras, read_views
+    from isofield.data.photos import has_cameras, read_views, too_few
 
     place, longest = args.scan, args.longest or QUALITIES[args.quality][0]
     if not has_cameras(place):
@@ -132,11 +132,8 @@ def _read(args: "Reconstruct", folder: Path, console: Console) -> "Views":
         views, said = read_views(place, longest)
     for sentence in said:
         console.warn(sentence)
-    learnt = len(views) - sum(views.held_out or [])
-    if learnt < 3:
-        raise InputError(
-            f"{args.scan}: {learnt} pictures are too few to see depth; give at least 3, better 20"
-        )
+    if (few := too_few(views)) is not None:
+        raise InputError(f"{args.scan}: {few}")
     return views
 
 
