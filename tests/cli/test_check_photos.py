@@ -112,7 +112,13 @@ def test_pictures_without_cameras_get_them_later(photos, tmp_path, capsys):
     assert record["damaged"] == ["cut.jpg"]
     assert record["words"]["pictures"] == "4, 40 x 30 and 1 other size"
     assert record["words"]["focal length"] == "26 mm on 35 mm film"
-    assert record["remarks"] == ["1 picture damaged, and will be left out: cut.jpg"]
+    (remark,) = record["remarks"]
+    assert remark.startswith("1 picture damaged, and will be left out: cut.jpg (")
+    (tmp_path / "1.jpg").write_bytes(b"no picture")
+    assert main(["check", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "has 2 photos that can be read; give at least 3, better 20; 2 pictures damaged" in said
+    assert "1.jpg, cut.jpg (no picture that can be read)" in said
 
 
 def test_without_pycolmap_it_is_named(photos, capsys, monkeypatch):
@@ -128,7 +134,20 @@ def test_one_picture_is_not_enough(tmp_path, capsys):
 
     Image.new("L", (8, 8)).save(tmp_path / "one.png")
     assert main(["check", str(tmp_path)]) == 2
-    assert "has one photo that can be read" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "give at least 3, better 20; or let a network guess" in err
+    assert err.strip().endswith(f"(isofield reconstruct {tmp_path / 'one.png'}).")
+    (tmp_path / "one.png").write_bytes(b"")
+    assert main(["check", str(tmp_path)]) == 2
+    assert "has one photo, which cannot be read: one.png" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_told_what_could_be_in_it(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "ply" in err
+    assert "photos png, jpg" in err
+    assert "at least 3 photos of one thing" in err
 
 
 def test_points_are_still_points(tmp_path, capsys):
