@@ -11,9 +11,12 @@ from isofield.cli.describe import number
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
+    from isofield.data.shots import Shots
     from isofield.data.structure_features import Looked
 
 STAGE = "find cameras"
+FOUND = ("cameras were found for", "the cameras were found before")
+"""Beginnings of sentences that tell of nothing wrong."""
 
 
 def cameras_found(folder: Path, workspace: Path, console: Console, seed: int, threads: int) -> Path:
@@ -28,8 +31,19 @@ def cameras_found(folder: Path, workspace: Path, console: Console, seed: int, th
     with console.stage(STAGE) as advance:
         model, said = find_cameras(folder, workspace, advance, seed=seed, threads=threads)
     for sentence in said:
-        console.warn(sentence)
+        (console.note if sentence.startswith(FOUND) else console.warn)(sentence)
     return model
+
+
+def input_files(photos: Path, shots: "Shots") -> list[Path]:
+    """Files that a reconstruction depends on: cameras, if they were given, pictures, masks and depths."""
+    from isofield.data.photos import camera_files
+
+    given = camera_files(photos)
+    used = [path for shot in shots.shots for path in (shot.image, shot.mask, shot.depth) if path is not None]
+    if not given:  # links beside the cameras that were found
+        used = [path.resolve() for path in used]
+    return list(dict.fromkeys([*given, *used]))
 
 
 def check_bare_photos(folder: Path, console: Console, threads: int) -> int:

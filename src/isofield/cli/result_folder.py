@@ -2,18 +2,52 @@
 
 import json
 import shlex
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from isofield.cli.console import Console
 from isofield.errors import InputError
 
-SCENE, MESH, RECORD = "scene.safetensors", "mesh.glb", "run.json"
+SCENE, MESH, RECORD, REPORT = "scene.safetensors", "mesh.glb", "run.json", "report.html"
 
 
 def is_result(folder: Path) -> bool:
     """Whether a folder holds a finished reconstruction of photos."""
     return (folder / SCENE).is_file() and (folder / RECORD).is_file()
+
+
+@contextmanager
+def results_in(folder: Path, photos: Path) -> Iterator[None]:
+    """Makes the folder for the results, and takes away again what was made for nothing.
+
+    Cameras that were found stay, since the next run begins with them; so does what an interrupted run goes
+    on from. What a fault has ended would end so again.
+
+    Raises:
+        InputError: The folder can't be made, or is that of the photos.
+    """
+    if folder.is_file():
+        raise InputError(f"{folder} is a file; give -o the name of a folder")
+    if folder.exists() and folder.samefile(photos):
+        raise InputError(f"{folder} is the folder of the photos; give the results one of their own")
+    is_new, cameras = not folder.exists(), folder / "cache" / "cameras"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}") from None
+    try:
+        yield
+    except InputError:
+        if (cameras / "pictures.json").is_file() and not (cameras / "found.json").is_file():
+            shutil.rmtree(cameras)
+        raise
+    finally:
+        for place in (folder / "cache", folder / "views", *([folder] if is_new else [])):
+            with suppress(OSError):  # it is not there, or not empty
+                place.rmdir()
 
 
 def scene_in(folder: Path) -> Path:

@@ -142,6 +142,17 @@ def has_cameras(path: str | os.PathLike[str]) -> bool:
     return any(names for names, _ in _found(Path(path)))
 
 
+def camera_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that say how the cameras stood, of the convention that `read_views` takes; [] if none do."""
+    names = next((names for names, _ in _found(Path(path)) if names), [])
+    return [
+        file
+        for name in names
+        for file in (sorted(name.iterdir()) if name.is_dir() else [name])
+        if not name.is_dir() or file.stem in COLMAP_FILES
+    ]
+
+
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures of a folder that holds nothing else, or of its folder `images`."""
     place = folder / "images" if (folder / "images").is_dir() else folder
