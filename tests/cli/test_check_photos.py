@@ -29,6 +29,7 @@ def test_the_table(photos, capsys):
     assert rows["kind"] == "photos with cameras: instant-ngp/nerfstudio transforms.json, OpenGL axes"
     assert rows["pictures"] == "12, 48 x 48; 3 are held out for measuring"
     assert rows["cameras"].startswith("look inward, at one object")
+    assert "times the edge of the box away from its middle" in rows["cameras"]
     assert rows["up"] == "+y of the world"
     assert rows["masks"].startswith("there; the object covers")
     assert "visual hull" in rows["box"]
@@ -80,6 +81,11 @@ def test_what_is_wrong_is_noted(photos, tmp_path, capsys):
     assert main(["check", str(copy)]) == 0
     out = capsys.readouterr().out
     assert "1 of 12 listed pictures are missing and left out: images/003.png" in out
+    (copy / "images/004.png").write_bytes((copy / "images/004.png").read_bytes()[:100])
+    assert main(["check", str(copy), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["missing"], record["damaged"], record["pictures"]) == (["images/003.png"], ["004.png"], 10)
+    assert any(r.startswith("1 of 11 pictures cannot be read and") for r in record["remarks"])
     (copy / "transforms.json").write_text("{")
     assert main(["check", str(copy)]) == 2
     assert capsys.readouterr().err.strip().endswith(".")
@@ -106,7 +112,13 @@ def test_pictures_without_cameras_get_them_later(photos, tmp_path, capsys):
     assert record["damaged"] == ["cut.jpg"]
     assert record["words"]["pictures"] == "4, 40 x 30 and 1 other size"
     assert record["words"]["focal length"] == "26 mm on 35 mm film"
-    assert record["remarks"] == ["1 picture damaged, and will be left out: cut.jpg"]
+    (remark,) = record["remarks"]
+    assert remark.startswith("1 picture damaged, and will be left out: cut.jpg (")
+    (tmp_path / "1.jpg").write_bytes(b"no picture")
+    assert main(["check", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "has 2 photos that can be read; give at least 3, better 20; 2 pictures damaged" in said
+    assert "1.jpg, cut.jpg (no picture that can be read)" in said
 
 
 def test_without_pycolmap_it_is_named(photos, capsys, monkeypatch):
@@ -122,7 +134,20 @@ def test_one_picture_is_not_enough(tmp_path, capsys):
 
     Image.new("L", (8, 8)).save(tmp_path / "one.png")
     assert main(["check", str(tmp_path)]) == 2
-    assert "has one photo that can be read" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "give at least 3, better 20; or let a network guess" in err
+    assert err.strip().endswith(f"(isofield reconstruct {tmp_path / 'one.png'}).")
+    (tmp_path / "one.png").write_bytes(b"")
+    assert main(["check", str(tmp_path)]) == 2
+    assert "has one photo, which cannot be read: one.png" in capsys.readouterr().err
+
+
+def test_an_empty_folder_is_told_what_could_be_in_it(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert "ply" in err
+    assert "photos png, jpg" in err
+    assert "at least 3 photos of one thing" in err
 
 
 def test_points_are_still_points(tmp_path, capsys):
@@ -138,3 +163,15 @@ def test_points_are_still_points(tmp_path, capsys):
         assert "500 points" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "cloud.npz"), "--report", str(tmp_path / "a.html")]) == 2
     assert "--report is for photos with cameras" in capsys.readouterr().err
+
+
+def test_two_pictures_are_looked_at_and_said_to_be_too_few(photos, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(photos, tmp_path / "two")
+    whole = json.loads((tmp_path / "two/transforms.json").read_text())
+    learnt = [frame for frame in whole["frames"] if frame["split"] == "train"]
+    (tmp_path / "two/transforms.json").write_text(json.dumps({**whole, "frames": learnt[:2]}))
+    assert main(["check", str(tmp_path / "two"), "--json"]) == 0
+    remarks = json.loads(capsys.readouterr().out)["remarks"]
+    assert "2 pictures are too few to see depth: give at least 3, better 20" in remarks

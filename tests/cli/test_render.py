@@ -1,6 +1,8 @@
 """`isofield render` from files to films and pictures."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +10,15 @@ import torch
 from PIL import Image
 
 from isofield.cli import main
+from isofield.cli.journey import along
+from isofield.cli.render import Render, journey, opened
 from isofield.data import write_mesh
 from isofield.data.transforms_writing import write_transforms
 from isofield.extract import extract_mesh
 from isofield.geometry import Box
 from isofield.geometry.camera import Camera
 from isofield.observation import Views
+from isofield.render.image import Painter
 from isofield.systems.nerf import NeRF, NeRFConfig
 from isofield.systems.onet import ONet, ONetConfig
 from isofield.training.weights import save_weights
@@ -84,6 +89,39 @@ def test_it_goes_along_the_cameras_of_photos(ball, tmp_path):
     assert len(list((tmp_path / "each").iterdir())) == 3
     assert main([*words, "-o", str(tmp_path / "more"), "--frames", "7"]) == 0
     assert len(list((tmp_path / "more").iterdir())) == 7
+
+
+def test_frames_between_shuffled_cameras_go_around_the_object(ball, tmp_path):
+    """Listed in no order, on a half circle: every frame still shows the ball in the middle, from as far."""
+    angles = np.linspace(0.0, np.pi, 9)[[4, 0, 7, 2, 8, 1, 5, 3, 6]]
+    cameras = [Camera.orbiting(angle, 0.2, 3.0, 20.0, 16) for angle in angles]
+    blank = [np.zeros((16, 16, 3), np.float32)] * 9
+    write_transforms(tmp_path / "photos", Views(blank, cameras, [f"{k}.png" for k in range(9)]))
+    out = str(tmp_path / "out")
+    args = Render(Path(ball), Path(out), Path(tmp_path / "photos"), 25, width=16, height=16)
+    found = journey(args, Painter(opened(Path(ball))))
+    centres = np.stack([camera.centre for camera in found])
+    assert np.linalg.norm(centres, axis=1) == pytest.approx(3.0)
+    assert np.linalg.norm(np.diff(centres, axis=0), axis=1).max() < 3 * np.pi / 24 * 1.2
+    for camera in found:
+        assert camera.project(np.zeros((1, 3)))[0][0] == pytest.approx([8, 8])
+    listed = journey(replace(args, frames=None), Painter(opened(Path(ball))))
+    assert [c.centre[0] for c in listed] == pytest.approx([c.centre[0] for c in cameras])
+
+
+def test_cameras_that_look_outward_are_joined_by_straight_lines():
+    turn = [Camera.orbiting(angle, 0.0, 1.0, 20.0, 16) for angle in (0.0, 0.8, 1.6)]
+    away = np.diag([-1.0, 1, -1])  # each turned around on the spot
+    cameras = [Camera(c.pixel_from_camera, away @ c.camera_from_world) for c in turn]
+    middle = along(cameras, 5)[1].centre
+    assert middle == pytest.approx((cameras[0].centre + cameras[1].centre) / 2)
+
+
+def test_a_folder_with_a_scene_is_taken_for_it(learnt, tmp_path, capsys):
+    assert main(["render", str(tmp_path), "-o", str(tmp_path / "one.png"), *SIZE]) == 0
+    (tmp_path / "empty").mkdir()
+    assert main(["render", str(tmp_path / "empty"), "-o", str(tmp_path / "two.png"), *SIZE]) == 2
+    assert "is a folder without scene.safetensors" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from isofield.data.develop import box_average, developed, shrunk
-from isofield.data.photos import read_views
+from isofield.data.photos import read_shots, read_views
 from isofield.data.shots import Shot
 from isofield.errors import InputError
 from isofield.geometry.lens import Lens
@@ -322,9 +322,9 @@ def test_wrong_intrinsics(tmp_path, words, sentence):
 
 def test_too_few_pictures(tmp_path):
     blender(tmp_path, count=1)
-    assert "has one picture with a camera; it takes two or more" in error(tmp_path)
+    assert "has one picture with a camera; give at least 3, better 20" in error(tmp_path)
     (tmp_path / "images/r_0.png").unlink()
-    assert "no picture with a camera; it takes two or more: missing are images/r_0" in error(tmp_path)
+    assert "no picture with a camera; give at least 3, better 20; missing: images/r_0" in error(tmp_path)
     assert "does not exist" in error(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     assert "empty has no cameras that we read" in error(tmp_path / "empty")
@@ -340,15 +340,38 @@ def test_cameras_at_one_place(tmp_path):
     assert "all cameras stand at the same place" in error(tmp_path)
 
 
-def test_truncated_pictures(tmp_path):
-    blender(tmp_path)
+def cut(path):
+    """Half of a picture that does not compress."""
     draw = np.random.default_rng(0).integers(0, 255, (30, 40, 3), dtype=np.uint8)
-    Image.fromarray(draw).save(tmp_path / "images/r_2.png")
-    data = (tmp_path / "images/r_2.png").read_bytes()
-    (tmp_path / "images/r_2.png").write_bytes(data[: len(data) // 2])
-    assert "r_2.png is a damaged picture" in error(tmp_path)
-    (tmp_path / "images/r_2.png").write_bytes(b"no picture")
-    assert "r_2.png is no picture that can be read" in error(tmp_path)
+    Image.fromarray(draw).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def test_damaged_pictures_are_left_out_and_told(tmp_path):
+    blender(tmp_path)
+    cut(tmp_path / "images/r_2.png")
+    views, said = read_views(tmp_path)
+    assert list(views.names) == ["r_0.png", "r_1.png", "r_3.png"]
+    assert views.cameras[2].centre == pytest.approx(pose(3)[:3, 3])
+    assert said[1].startswith("1 of 4 pictures cannot be read and are left out: r_2.png (")
+    (tmp_path / "images/r_1.png").write_bytes(b"no picture")
+    shots, views, said = read_shots(tmp_path)
+    assert list(views.names) == [shot.name for shot in shots.shots] == ["r_0.png", "r_3.png"]
+    assert set(shots.damaged) == {"images/r_1", "r_2.png"}
+    assert said[1].startswith("2 of 4 pictures cannot be read")
+    cut(tmp_path / "images/r_0.png")
+    message = error(tmp_path)
+    assert "has one picture with a camera; give at least 3, better 20; damaged: images/r_1, r_" in message
+
+
+def test_a_damaged_mask_is_named_with_its_picture(tmp_path):
+    found = blender(tmp_path)
+    found["frames"][1]["mask_path"] = "images/mask.png"
+    write(tmp_path, found)
+    cut(tmp_path / "images/mask.png")
+    views, said = read_views(tmp_path)
+    assert list(views.names) == ["r_0.png", "r_2.png", "r_3.png"]
+    assert "left out: r_1.png (images/mask.png: " in said[1]
 
 
 def test_wrong_masks(tmp_path):

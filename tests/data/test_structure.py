@@ -182,7 +182,7 @@ def test_damaged_and_foreign_pictures_are_left_out_by_name(photos: Path, tmp_pat
     (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
     Image.fromarray(np.round(wall(9)[:HIGH, :WIDE] * 255).astype(np.uint8)).save(folder / "foreign.png")
     model, said = find_cameras(folder, tmp_path / "work")
-    assert said[0].startswith("1 picture damaged and left out: cut.png (cut.png: ")
+    assert said[0].startswith("1 picture damaged and left out: cut.png (")
     assert said[1].startswith("cameras were found for 5 of 6 pictures")
     assert said[2] == "1 picture left out, with too little in common with the others: foreign.png"
     assert len(read_views(model)[0]) == COUNT
@@ -215,8 +215,27 @@ def test_one_photo(tmp_path: Path) -> None:
     Image.new("L", (8, 8)).save(tmp_path / "one.png")
     (tmp_path / "two.heic").touch()
     with pytest.raises(
-        InputError, match=r"has one photo that can be read, .* to be saved as JPEG: two.heic\.$"
+        InputError,
+        match=r"has one photo, .* \(isofield reconstruct .*/one\.png\); .* saved as JPEG: two.heic\.$",
     ):
+        find_cameras(tmp_path, tmp_path / "work")
+    (tmp_path / "one.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"one photo, which cannot be read: one\.png \(no picture that can"):
+        find_cameras(tmp_path, tmp_path / "work")
+    (tmp_path / "one.png").unlink()
+    with pytest.raises(InputError, match=r"has no photo that can be read \(\.png, "):
+        find_cameras(tmp_path, tmp_path / "work")
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_where_no_cameras_are_found_damaged_pictures_are_named(tmp_path: Path, flat: bool) -> None:
+    """Pictures of different things, or of one flat thing from one place."""
+    for number in range(3):
+        shown = wall(3)[:HIGH, 8 * number :] if flat else wall(20 + number)
+        grey = np.round(shown[:HIGH, :WIDE] * 255).astype(np.uint8)
+        Image.fromarray(grey).save(tmp_path / f"{number}.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "0.png").read_bytes()[:3000])
+    with pytest.raises(InputError, match=r"; 1 picture damaged and left out: cut\.png \(.*\)\.$"):
         find_cameras(tmp_path, tmp_path / "work")
 
 

@@ -9,7 +9,7 @@ from isofield.extract import extract_mesh
 from isofield.geometry import Box, Similarity
 from isofield.geometry.camera import Camera
 from isofield.render.image import Painter
-from isofield.render.orbit import between, turntable
+from isofield.render.orbit import turntable
 from isofield.scene import Scene
 
 PLACE = Similarity(scale=3.0, translation=np.array([10.0, -4.0, 2.0]))
@@ -122,14 +122,3 @@ def test_the_turntable_keeps_the_box_in_sight_and_upright(up):
         assert pixels[9, 1] < pixels[8, 1]
         assert pixels[9, 0] == pytest.approx(45)
     assert np.ptp([one.centre @ axis for one in cameras]) < 1e-9
-
-
-def test_between_cameras_lies_what_is_between():
-    stops = turntable(Box.cube(1.0), 4, (10, 10), elevation=0.0)[:2]
-    found = between(stops, 5)
-    for end, stop in zip((found[0], found[-1]), stops, strict=True):
-        np.testing.assert_allclose(end.camera_from_world, stop.camera_from_world, atol=1e-12)
-    wanted = stops[0].forward + stops[1].forward
-    np.testing.assert_allclose(found[2].forward, wanted / np.linalg.norm(wanted), atol=1e-12)
-    np.testing.assert_allclose(found[2].centre, (stops[0].centre + stops[1].centre) / 2, atol=1e-12)
-    assert len(between(stops[:1], 3)) == 3

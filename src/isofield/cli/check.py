@@ -22,7 +22,8 @@ class Check:
     """
 
     path: Annotated[Path, tyro.conf.Positional]
-    """A file of points or a mesh, a folder of them, a data set, or photos with or without cameras."""
+    """A file of points or a mesh, a folder of them, a data set, photos with or without cameras, or what
+    became of photos."""
     report: Path | None = None
     """For photos: write a page with the box of the scene drawn on every picture."""
     common: Options = field(default_factory=Options)
@@ -34,12 +35,15 @@ def run(args: Check) -> int:
     from isofield.cli.check_photos import check_photos
     from isofield.cli.findings import look, read
     from isofield.cli.photos_cameras import check_bare_photos
+    from isofield.cli.result_folder import check_result, is_result
     from isofield.data.photos import has_cameras, pictures_in
 
     if not args.path.exists():
         raise InputError(f"{args.path} does not exist.")
     seed = args.common.seed
     console = Console(GUESSES, json=args.common.json, quiet=args.common.quiet)
+    if args.report is None and is_result(args.path):
+        return check_result(args.path, console)
     if has_cameras(args.path):
         return check_photos(args.path, args.report, console)
     if args.report is None and pictures_in(args.path):

@@ -23,11 +23,17 @@ def check_folder(folder: Path, seed: int, console: Console) -> int:
     categories = find_categories(folder)
     if categories:
         return _check_data_set(folder, categories, console)
+    from isofield.data.photos import LEAST
+    from isofield.data.pictures import ENDINGS
     from isofield.data.points import KINDS
 
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower().lstrip(".") in KINDS and p.is_file())
     if not paths:
-        raise InputError(f"{folder} holds no file that we read: {', '.join(KINDS)}.")
+        raise InputError(
+            f"{folder} holds no file that we read: points and meshes are {', '.join(KINDS)}, photos"
+            f" {', '.join(end[1:] for end in ENDINGS)}; put a scan into it, or at least {LEAST} photos of one"
+            " thing."
+        )
     return _check_files(folder, paths, seed, console)
 
 

@@ -53,7 +53,7 @@ class PhotoFindings:
 
     def remarks(self) -> list[str]:
         """What a person should know before going on."""
-        return [*self.said, *self.survey.doubts, *self.frame.said[1:], *self._unseen()]
+        return [*self.said, *self._few(), *self.survey.doubts, *self.frame.said[1:], *self._unseen()]
 
     def following(self) -> str:
         """The command to type next."""
@@ -68,6 +68,7 @@ class PhotoFindings:
             "convention": self.shots.convention,
             "pictures": len(self.views),
             "missing": list(self.shots.missing),
+            "damaged": list(self.shots.damaged),
             "held_out": None if self.views.held_out is None else sum(self.views.held_out),
             "looks": frame.looks,
             "up": None if frame.up is None else frame.up.tolist(),
@@ -101,7 +102,8 @@ class PhotoFindings:
         low, high = (number(float(a)) for a in (self.survey.away.min(), self.survey.away.max()))
         bent = "; the distortion is taken out when they are read" if lens.is_distorted else ""
         text = self.frame.said[0].split("; ")[0].removeprefix("the cameras ")
-        return f"{text}, {low} to {high} boxes away, {wide:.0f} degrees wide{bent}"
+        far = low if low == high else f"{low} to {high}"
+        return f"{text}, {far} times the edge of the box away from its middle, {wide:.0f} degrees wide{bent}"
 
     def _up(self) -> str:
         up = self.frame.up
@@ -136,6 +138,12 @@ class PhotoFindings:
             return "even"
         names = [f"{self.views.names[i]} ({self.survey.exposure[i]:+.1f})" for i in jumps]
         return f"{len(jumps)} pictures stand out from those taken nearby, in stops: {listed(names)}"
+
+    def _few(self) -> list[str]:
+        from isofield.data.photos import too_few
+
+        few = too_few(self.views)
+        return [] if few is None else [few]
 
     def _unseen(self) -> list[str]:
         from isofield.data.shots import listed
@@ -175,10 +183,9 @@ def check_photos(path: Path, report: Path | None, console: Console) -> int:
 def look_at_photos(path: Path) -> PhotoFindings:
     """Reads the photos small and measures them; raises InputError as `read_views` does."""
     from isofield.data.photo_survey import survey_photos
-    from isofield.data.photos import find_shots, read_views
+    from isofield.data.photos import read_shots
     from isofield.data.view_frame import frame_of
 
-    shots = find_shots(path)
-    views, said = read_views(path, LONGEST)
+    shots, views, said = read_shots(path, LONGEST)
     frame = frame_of(views)
     return PhotoFindings(path, shots, views, frame, survey_photos(views, frame), said[1:])

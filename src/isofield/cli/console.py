@@ -132,6 +132,10 @@ class Console:
     def warn(self, sentence: str) -> None:
         """Keep a warning for the record, and say it unless told to be silent."""
         self.warnings.append(sentence)
+        self.note(sentence)
+
+    def note(self, sentence: str) -> None:
+        """Say what is good to know and nothing to worry about, unless told to be silent."""
         if not self._silent:
             self._say(f"note: {sentence}")
 

@@ -11,11 +11,12 @@ from isofield.cli.describe import number
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
+    from isofield.data.shots import Shots
     from isofield.data.structure_features import Looked
 
 STAGE = "find cameras"
-SMALL = 64
-"""Pixels along the longest edge when pictures are only tried."""
+FOUND = ("cameras were found for", "the cameras were found before")
+"""Beginnings of sentences that tell of nothing wrong."""
 
 
 def cameras_found(folder: Path, workspace: Path, console: Console, seed: int, threads: int) -> Path:
@@ -30,24 +31,39 @@ def cameras_found(folder: Path, workspace: Path, console: Console, seed: int, th
     with console.stage(STAGE) as advance:
         model, said = find_cameras(folder, workspace, advance, seed=seed, threads=threads)
     for sentence in said:
-        console.warn(sentence)
+        (console.note if sentence.startswith(FOUND) else console.warn)(sentence)
     return model
+
+
+def input_files(photos: Path, shots: "Shots") -> list[Path]:
+    """Files that a reconstruction depends on: cameras, if they were given, pictures, masks and depths."""
+    from isofield.data.photos import camera_files
+
+    given = camera_files(photos)
+    used = [path for shot in shots.shots for path in (shot.image, shot.mask, shot.depth) if path is not None]
+    if not given:  # links beside the cameras that were found
+        used = [path.resolve() for path in used]
+    return list(dict.fromkeys([*given, *used]))
 
 
 def check_bare_photos(folder: Path, console: Console, threads: int) -> int:
     """Prints what is there and that cameras will be found; 0 even where pictures are damaged.
 
     Raises:
-        InputError: There are fewer than two.
+        InputError: There are too few to reconstruct anything.
     """
-    from isofield.data.shots import listed
+    from isofield.data.photos import ENOUGH, LEAST
+    from isofield.data.shots import faults
     from isofield.data.structure import counted, photos_of, seconds_of
 
     with console.stage("read"):
         pictures, remarks = photos_of(folder)
         looked, damaged = _tried(pictures)
     if damaged:
-        remarks = [*remarks, f"{counted(damaged)} damaged, and will be left out: {listed(damaged)}"]
+        remarks = [*remarks, f"{counted(damaged)} damaged, and will be left out: {faults(damaged)}"]
+    if len(looked) < LEAST:
+        few = "one photo" if len(looked) == 1 else f"{len(looked) or 'no'} photos"
+        raise InputError(f"{folder} has {few} that can be read; {ENOUGH}{_after(remarks)}.")
     following = shlex.join(["isofield", "reconstruct", str(folder), "-o", "scene"])
     rows = {
         "kind": "photos without cameras",
@@ -59,22 +75,26 @@ def check_bare_photos(folder: Path, console: Console, threads: int) -> int:
     }
     console.finish(str(folder), rows, {
         "path": str(folder), "kind": "photos", "has_cameras": False, "pictures": len(pictures),
-        "damaged": damaged, "remarks": remarks, "words": rows, "next": following,
+        "damaged": list(damaged), "remarks": remarks, "words": rows, "next": following,
     })  # fmt: skip
     return 0
 
 
-def _tried(pictures: Sequence[Path]) -> "tuple[list[Looked], list[str]]":
-    """Those that can be decoded, and the names of the others."""
-    from isofield.data.structure_features import look
+def _tried(pictures: Sequence[Path]) -> "tuple[list[Looked], dict[str, str]]":
+    """Those that can be decoded, and what is wrong with the others, by name."""
+    from isofield.data.structure_features import SMALL, fault_in, look
 
-    looked, damaged = [], []
+    looked, damaged = [], {}
     for path in pictures:
         try:
             looked.append(look(path, SMALL))
-        except (OSError, ValueError, SyntaxError):
-            damaged.append(path.name)
+        except (OSError, ValueError, SyntaxError) as error:
+            damaged[path.name] = fault_in(error)
     return looked, damaged
+
+
+def _after(remarks: Sequence[str]) -> str:
+    return "".join(f"; {remark}" for remark in remarks)
 
 
 def _sizes(count: int, looked: "Sequence[Looked]") -> str:

@@ -50,8 +50,8 @@ class Reconstruct:
     picture (PNG, JPEG, WebP), voxels (BINVOX), the layers of a signed distance network (NPZ), or weights that
     know one shape by heart (SAFETENSORS)."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="PATH")] = None
-    """Mesh to write: GLB, PLY, OBJ, STL or OFF. Beside the scan, as NAME.mesh.glb (with
-    --memory NAME.mesh.ply), if left out."""
+    """Mesh to write: GLB, PLY, OBJ, STL or OFF; for photos a folder. If left out: beside the scan, as
+    NAME.mesh.glb (with --memory NAME.mesh.ply); photos become the folder NAME.scene beside theirs."""
     quality: Literal["fast", "normal", "best"] = "normal"
     """How much work photos are worth: about one, three or fifteen minutes on two processor cores."""
     longest: Annotated[int | None, tyro.conf.arg(metavar="PIXELS")] = None

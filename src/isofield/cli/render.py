@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import tyro
 
 from isofield.cli.console import Console
+from isofield.cli.journey import along
 from isofield.cli.options import Options
+from isofield.cli.result_folder import scene_in
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,14 +33,15 @@ class Render:
     """
 
     subject: Annotated[Path, tyro.conf.Positional]
-    """Mesh (GLB, PLY, OBJ, STL, OFF), or weights of one scene: the scene.safetensors of `isofield reconstruct
-    PHOTOS`, or what `isofield train nerf` or `isofield convert` wrote."""
+    """Mesh (GLB, PLY, OBJ, STL, OFF), or weights of one scene: the folder that `isofield reconstruct PHOTOS`
+    wrote or the scene.safetensors in it, or what `isofield train nerf` or `isofield convert` wrote."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="PATH")]
     """FILE.mp4, FILE.gif, FILE.png, or a folder."""
     path: Annotated[Path | None, tyro.conf.arg(metavar="PHOTOS")] = None
     """Go along the cameras of this folder of photos, or of its transforms.json, instead of around."""
     frames: int | None = None
-    """Pictures of the whole journey: 48 around; one per camera of --path, or as many in between as this."""
+    """Pictures of the whole journey: 48 around; one per camera of --path in the order of the file, or so many
+    on a short walk past all of them."""
     show: Literal["auto", "colour", "shaded", "normals", "depth"] = "auto"
     """What the pictures show; auto: colours where there are some, otherwise a shaded surface."""
     width: int = 320
@@ -117,11 +120,13 @@ def film_writer() -> Any:
 
 
 def opened(path: Path) -> "Scene | Mesh":
-    """The scene of a weights file, or a mesh.
+    """The scene of a weights file or of a folder with one, or a mesh.
 
     Raises:
         InputError: There is neither, or the weights need an observation first.
     """
+    if path.is_dir():
+        path = scene_in(path)
     if not path.is_file():
         raise InputError(f"there is no file {path}")
     if path.suffix.lower() != ".safetensors":
@@ -135,7 +140,7 @@ def opened(path: Path) -> "Scene | Mesh":
 
 def journey(args: Render, painter: "Painter") -> "list[Camera]":
     """The cameras, in the world."""
-    from isofield.render.orbit import between, turntable
+    from isofield.render.orbit import turntable
 
     if args.path is None:
         single = args.output.suffix.lower() == PICTURE
@@ -152,7 +157,7 @@ def journey(args: Render, painter: "Painter") -> "list[Camera]":
         cameras.append(Camera(lens.pixel_from_camera, shot.camera_from_world))
     if not cameras:
         raise InputError(f"{args.path} has no camera")
-    return between(cameras, args.frames or len(cameras))
+    return cameras if args.frames is None else along(cameras, args.frames)
 
 
 def axis_up(args: Render, painter: "Painter") -> Literal["x", "y", "z"]:

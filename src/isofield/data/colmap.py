@@ -50,7 +50,7 @@ def read_colmap(folders: list[Path]) -> Shots:
     if left:
         said.append(f"{len(left)} pictures have no camera: COLMAP did not register {listed(left)}")
     points = model.points if len(model.points) else None
-    return Shots("COLMAP, axes right, down, forward", shots, points, missing, said)
+    return Shots("COLMAP, axes right, down, forward", shots, points, missing, said=said)
 
 
 def unregistered(pictures: Path, model: Model) -> list[str]:

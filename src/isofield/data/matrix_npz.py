@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from isofield.data.pictures import ENDINGS, picture_size
+from isofield.data.pictures import ENDINGS, DamagedPictureError, picture_size
 from isofield.data.projections import decomposed
 from isofield.data.shots import Shot, Shots, sound_lens
 from isofield.errors import InputError
@@ -65,18 +65,24 @@ def read_matrices(path: Path) -> Shots:
     of_number = _by_order(images, given) if len(images) == len(given) else _by_name(images)
     masks = _beside(images, path.parent, MASKS, ENDINGS)
     depths = _beside(images, path.parent, ("depth",), (".npy",))
-    shots = []
+    shots: list[Shot] = []
+    damaged: dict[str, str] = {}
     for number in given:
         if number in of_number:
             image = of_number[number]
-            lens, pose = _camera(path, arrays, number, is_dvr, picture_size(image))
+            try:
+                size = picture_size(image)
+            except DamagedPictureError as error:
+                damaged[image.name] = error.fault
+                continue
+            lens, pose = _camera(path, arrays, number, is_dvr, size)
             shots.append(Shot(image, lens, pose, masks.get(image), depths.get(image)))
     said = []
     if any((path.parent / "depth").glob("*.exr")):
         said = ["the depths are EXR files, which are not read, so they are left alone"]
     missing = [f"picture {number}" for number in given if number not in of_number]
     name = "DVR cameras.npz (camera_mat, world_mat)" if is_dvr else "IDR/NeuS cameras.npz (world_mat)"
-    return Shots(f"{name}, axes right, down, forward", shots, None, missing, said)
+    return Shots(f"{name}, axes right, down, forward", shots, None, missing, damaged, said)
 
 
 def _camera(

@@ -14,13 +14,16 @@ from isofield.data import llff, matrix_npz
 from isofield.data.colmap import colmap_models, read_colmap
 from isofield.data.colmap_files import is_model
 from isofield.data.develop import Developed, developed
-from isofield.data.pictures import ENDINGS
-from isofield.data.shots import Shots, listed
+from isofield.data.pictures import ENDINGS, DamagedPictureError
+from isofield.data.shots import Shots, faults, listed
 from isofield.data.transforms import read_transforms, transforms_of
 from isofield.errors import InputError
 from isofield.observation import Views
 
 COLMAP_FILES = ("cameras", "images", "points3D")
+LEAST = 3
+"""Pictures to reconstruct from; two can be read and looked at."""
+ENOUGH = f"give at least {LEAST}, better 20"
 EMPTY = 1e-4
 """Share of a picture that must be opaque for it to show the object."""
 
@@ -35,10 +38,21 @@ def read_views(path: str | os.PathLike[str], longest: int | None = None) -> tupl
     Raises:
         InputError: There are no cameras that we read, fewer than two pictures, or something does not fit.
     """
+    _, views, said = read_shots(path, longest)
+    return views, said
+
+
+def read_shots(path: str | os.PathLike[str], longest: int | None = None) -> tuple[Shots, Views, list[str]]:
+    """As `read_views`, and the shots that are left: one for each of the views.
+
+    Raises:
+        InputError: As `read_views`.
+    """
     shots = find_shots(path)
-    said = [*about(shots), *shots.said]
     _demand_two_places(path, shots)
-    made = [developed(shot, longest) for shot in shots.shots]
+    shots, made = _developed(shots, longest)
+    _demand_two_places(path, shots)
+    said = [*about(shots), *shots.said]
     views = _views(shots, made)
     if views.masks is not None:
         dark = [i for i, mask in enumerate(views.masks) if mask.mean() < EMPTY]
@@ -48,7 +62,31 @@ def read_views(path: str | os.PathLike[str], longest: int | None = None) -> tupl
             said.append(
                 f"{len(dark)} pictures have an all-black mask: {listed([views.names[i] for i in dark])}"
             )
-    return views, said
+    return shots, views, said
+
+
+def too_few(views: Views) -> str | None:
+    """Why nothing can be reconstructed from so few pictures; None where they are enough."""
+    learnt = len(views) - sum(views.held_out or [])
+    if learnt >= LEAST:
+        return None
+    count = "one picture is" if learnt == 1 else f"{learnt} pictures are"
+    besides = " besides those held out" if len(views) > learnt else ""
+    return f"{count} too few{besides} to see depth: {ENOUGH}"
+
+
+def _developed(shots: Shots, longest: int | None) -> tuple[Shots, list[Developed]]:
+    """The shots without damaged ones, and their pictures."""
+    whole, made, damaged = [], [], dict(shots.damaged)
+    for shot in shots.shots:
+        try:
+            made.append(developed(shot, longest))
+        except DamagedPictureError as error:
+            which = "" if error.path == shot.image else f"{error.path.parent.name}/{error.path.name}: "
+            damaged[shot.name] = which + error.fault
+        else:
+            whole.append(shot)
+    return replace(shots, shots=whole, damaged=damaged), made
 
 
 def _demand_two_places(path: str | os.PathLike[str], shots: Shots) -> None:
@@ -59,9 +97,11 @@ def _demand_two_places(path: str | os.PathLike[str], shots: Shots) -> None:
     """
     count = len(shots.shots)
     if count < 2:
-        gone = f": missing are {listed(shots.missing)}" if shots.missing else ""
+        gone = [f"missing: {listed(shots.missing)}"] if shots.missing else []
+        gone += [f"damaged: {faults(shots.damaged)}"] if shots.damaged else []
         number = ("no picture", "one picture")[count]
-        raise InputError(f"{path} has {number} with a camera; it takes two or more{gone}.")
+        more = "".join(f"; {words}" for words in gone)
+        raise InputError(f"{path} has {number} with a camera; {ENOUGH}{more}.")
     poses = [shot.camera_from_world for shot in shots.shots]
     centres = np.stack([-pose[:, :3].T @ pose[:, 3] for pose in poses])
     if np.ptp(centres, axis=0).max() <= 1e-9 * np.abs(centres).max():
@@ -102,6 +142,17 @@ def has_cameras(path: str | os.PathLike[str]) -> bool:
     return any(names for names, _ in _found(Path(path)))
 
 
+def camera_files(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that say how the cameras stood, of the convention that `read_views` takes; [] if none do."""
+    names = next((names for names, _ in _found(Path(path)) if names), [])
+    return [
+        file
+        for name in names
+        for file in (sorted(name.iterdir()) if name.is_dir() else [name])
+        if not name.is_dir() or file.stem in COLMAP_FILES
+    ]
+
+
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures of a folder that holds nothing else, or of its folder `images`."""
     place = folder / "images" if (folder / "images").is_dir() else folder
@@ -134,11 +185,15 @@ def _found(place: Path) -> list[tuple[list[Path], Callable[[list[Path]], Shots]]
 
 
 def about(shots: Shots) -> list[str]:
-    """What was recognised, and what is missing."""
+    """What was recognised, and what is missing or damaged."""
     said = [f"cameras: {shots.convention}"]
     if shots.missing:
         names, total = listed(shots.missing), len(shots.shots) + len(shots.missing)
         said.append(f"{len(shots.missing)} of {total} listed pictures are missing and left out: {names}")
+    if shots.damaged:
+        total = len(shots.shots) + len(shots.damaged)
+        names = faults(shots.damaged)
+        said.append(f"{len(shots.damaged)} of {total} pictures cannot be read and are left out: {names}")
     return said
 
 

@@ -14,11 +14,23 @@ from isofield.errors import InputError
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
+class DamagedPictureError(InputError):
+    """A file that should be a picture and can't be decoded; the other pictures may do without it.
+
+    `fault` says what is wrong, in words that end a sentence.
+    """
+
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(f"{path} is damaged: {fault}.")
+        self.path, self.fault = path, fault
+
+
 def picture_size(path: Path) -> tuple[int, int]:
     """Width and height, from the file's head.
 
     Raises:
-        InputError: It is no picture.
+        DamagedPictureError: It is no picture.
+        InputError: It is not there.
     """
     with _image(path) as image:
         return image.size
@@ -28,7 +40,8 @@ def read_rgba(path: Path) -> Float[np.ndarray, "h w 4"]:
     """Colours and opacity in [0, 1], float32; opacity 1 where the file has none.
 
     Raises:
-        InputError: It is no picture, or a damaged one.
+        DamagedPictureError: It is no picture, or a damaged one.
+        InputError: It is not there.
     """
     with _image(path) as image:
         if image.mode.startswith("I;16"):
@@ -41,7 +54,8 @@ def read_mask(path: Path) -> Float[np.ndarray, "h w"]:
     """How white, or where there is transparency how opaque, each pixel is: in [0, 1].
 
     Raises:
-        InputError: It is no picture, or a damaged one.
+        DamagedPictureError: It is no picture, or a damaged one.
+        InputError: It is not there.
     """
     with _image(path) as image:
         if image.mode.startswith("I;16"):
@@ -80,13 +94,13 @@ def _image(path: Path) -> Any:
     try:
         return Image.open(path)
     except UnidentifiedImageError as error:
-        raise InputError(f"{path} is no picture that can be read; give a PNG, JPEG or WebP.") from error
+        raise DamagedPictureError(path, "no picture that can be read") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is a damaged picture: {error}.") from error
+        raise DamagedPictureError(path, str(error).removesuffix(".")) from error
 
 
 def _decoded(path: Path, image: Any, mode: str | None) -> Float[np.ndarray, "h w *c"]:
     try:
         return np.asarray(image if mode is None else image.convert(mode), np.float32)
     except (OSError, ValueError, SyntaxError) as error:
-        raise InputError(f"{path} is a damaged picture: {error}.") from error
+        raise DamagedPictureError(path, str(error).removesuffix(".")) from error

@@ -1,7 +1,7 @@
 """Pictures on disk with their cameras, before any pixel is read: what every reader of cameras hands over."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,6 +45,8 @@ class Shots:
     points: Float[np.ndarray, "n 3"] | None = None
     missing: Sequence[str] = ()
     """Pictures that are listed but not there."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """Pictures that are there and can't be decoded, and what is wrong with each."""
     said: Sequence[str] = field(default_factory=tuple)
     """Sentences about the files."""
 
@@ -126,3 +128,8 @@ def listed(names: Sequence[str], most: int = 4) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def faults(damaged: Mapping[str, str]) -> str:
+    """The first names of damaged pictures, and what is wrong with the first of them."""
+    return f"{listed(list(damaged))} ({next(iter(damaged.values()))})"

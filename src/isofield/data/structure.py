@@ -9,6 +9,7 @@ WORKSPACE/pictures.json   what the work was begun with: names, sizes and times o
 
 import json
 import os
+import shlex
 import shutil
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -16,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from isofield.data.atomic import atomic_write
+from isofield.data.photos import ENOUGH
 from isofield.data.pictures import ENDINGS
-from isofield.data.shots import listed, read_json
-from isofield.data.structure_features import LONGEST, MODEL, MOST, Advance, write_features
+from isofield.data.shots import faults, listed, read_json
+from isofield.data.structure_features import LONGEST, MODEL, MOST, Advance, fault_of, write_features
 from isofield.data.structure_mapping import ALIKE, ALL, BESIDE, map_pictures, match, silent
 from isofield.errors import InputError
 
@@ -88,12 +90,22 @@ def photos_of(folder: Path) -> tuple[list[Path], list[str]]:
     unread = [path.name for path in files if path.suffix.lower() in PHONES]
     words = f"{counted(unread)} of a kind that is not read, to be saved as JPEG: {listed(unread)}"
     if len(photos) < 2:
-        count = ("no photo", "one photo")[len(photos)]
-        raise InputError(
-            f"{folder} has {count} that can be read, and cameras are found from two or more that overlap"
-            f"{f'; {words}' if unread else ''}."
-        )
+        raise InputError(f"{folder} {_alone(photos)}{f'; {words}' if unread else ''}.")
     return photos, [words] if unread else []
+
+
+def _alone(photos: Sequence[Path]) -> str:
+    """That there is no photo, or one: damaged, or good for a guess at the shape."""
+    if not photos:
+        return f"has no photo that can be read ({', '.join(ENDINGS)}); {ENOUGH}"
+    (photo,) = photos
+    if (fault := fault_of(photo)) is not None:
+        return f"has one photo, which cannot be read: {photo.name} ({fault}); {ENOUGH}"
+    guess = shlex.join(["isofield", "reconstruct", str(photo)])
+    return (
+        f"has one photo, and cameras are found from several that overlap: {ENOUGH};"
+        f" or let a network guess the shape from this one ({guess})"
+    )
 
 
 def seconds_of(count: int, threads: int) -> tuple[float, float, float]:
@@ -190,32 +202,28 @@ def _reconstructed(
         )
     said = []
     if damaged:
-        name, fault = next(iter(damaged.items()))
-        said.append(f"{counted(damaged)} damaged and left out: {listed(list(damaged))} ({name}: {fault})")
+        said.append(f"{counted(damaged)} damaged and left out: {faults(damaged)}")
     if count - len(damaged) < 2:
         raise InputError(f"{folder} has too few photos whose cameras could be found: {said[0]}.")
+    also = "".join(f"; {sentence}" for sentence in said)
     together = match(database, lambda share: step(1, share, "comparing pictures"), seed, threads)
     if not together:
-        raise InputError(f"no two pictures in {folder} show the same place: {ADVICE}.")
+        raise InputError(f"no two pictures in {folder} show the same place: {ADVICE}{also}.")
     models = map_pictures(
         database, work / "models", count, lambda placed: step(2, placed / count, "placing cameras"), seed
     )
-    said += _kept(folder, work, [path for path in pictures if path.name not in damaged], models)
+    if not models:
+        raise InputError(
+            f"no cameras could be found for {folder}: its pictures show too little in common, or were taken"
+            f" from one place; {ADVICE}{also}."
+        )
+    said += _kept(work, [path for path in pictures if path.name not in damaged], models)
     step(2, 1.0, "placing cameras")
     return said
 
 
-def _kept(folder: Path, work: Path, pictures: Sequence[Path], models: dict[int, Any]) -> list[str]:
-    """Keeps the model of most pictures; sentences about it.
-
-    Raises:
-        InputError: There is none.
-    """
-    if not models:
-        raise InputError(
-            f"no cameras could be found for {folder}: its pictures show too little in common, or were taken"
-            f" from one place; {ADVICE}."
-        )
+def _kept(work: Path, pictures: Sequence[Path], models: dict[int, Any]) -> list[str]:
+    """Keeps the model of most pictures; sentences about it."""
     best = max(models, key=lambda key: (models[key].num_reg_images(), models[key].num_points3D()))
     model = models[best]
     names = {image.name for image in model.images.values() if image.has_pose}

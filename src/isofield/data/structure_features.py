@@ -18,6 +18,8 @@ from isofield.data.develop import shrunk
 
 LONGEST = 1000
 """Pixels along the longest edge of the pictures that features are looked for in: one second each."""
+SMALL = 64
+"""Pixels along the longest edge of pictures that are only tried."""
 MOST = 2048
 """Features per picture, the largest first; some have two orientations and count once."""
 GUESS = 1.2
@@ -62,6 +64,24 @@ def look(path: Path, longest: int = LONGEST) -> Looked:
         return Looked(np.ascontiguousarray(grey.resize(small, Image.Resampling.LANCZOS)), opaque, size)
 
 
+def fault_of(path: Path) -> str | None:
+    """What is wrong with a picture that can't be decoded, in words that end a sentence; None: nothing."""
+    try:
+        look(path, SMALL)
+    except (OSError, ValueError, SyntaxError) as error:
+        return fault_in(error)
+    return None
+
+
+def fault_in(error: Exception) -> str:
+    """What an error of `look` says, in words that end a sentence."""
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):  # whose own words repeat the path
+        return "no picture that can be read"
+    return str(error).removesuffix(".") or type(error).__name__
+
+
 def film_length(path: Path) -> float | None:
     """Millimetres that the focal length would have on 35 mm film, by EXIF."""
     from PIL import Image
@@ -102,7 +122,7 @@ def write_features(
             looked = look(pictures[number])
             return _features(looked), looked, focal_of(pictures[number], looked.size)
         except (OSError, ValueError, SyntaxError) as error:
-            return str(error).removesuffix(".") or type(error).__name__
+            return fault_in(error)
 
     with ThreadPoolExecutor(threads) as pool:
         try:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from isofield.data.pictures import ENDINGS, picture_size
+from isofield.data.pictures import ENDINGS, DamagedPictureError, picture_size
 from isofield.data.shots import Shot, Shots, camera_from_pose, read_json, sound_lens
 from isofield.errors import InputError
 from isofield.geometry.lens import Lens
@@ -53,17 +53,22 @@ def read_transforms(paths: Sequence[Path]) -> Shots:
         said = ["transforms_val.json is left alone: held out is what transforms_test.json lists"]
     shots: list[Shot] = []
     missing: list[str] = []
+    damaged: dict[str, str] = {}
     points, blender = None, True
     for path in paths:
         words = read_json(path)
         blender &= "fl_x" not in words and "camera_angle_x" in words
         points = _points(path.parent, words) if points is None else points
         for number, frame in enumerate(_frames(path, words)):
-            shot = _shot(path, number, frame, words, split.get(path))
+            try:
+                shot = _shot(path, number, frame, words, split.get(path))
+            except DamagedPictureError as error:
+                damaged[frame["file_path"]] = error.fault
+                continue
             shots += [shot] if isinstance(shot, Shot) else []
             missing += [shot] if isinstance(shot, str) else []
     name = "NeRF-Blender transforms.json" if blender else "instant-ngp/nerfstudio transforms.json"
-    return Shots(f"{name}, OpenGL axes", shots, points, missing, said)
+    return Shots(f"{name}, OpenGL axes", shots, points, missing, damaged, said)
 
 
 def _frames(path: Path, words: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -1,11 +1,8 @@
-"""Journeys of cameras: around a scene, and along given cameras."""
+"""Journeys of cameras around a scene; those along given cameras are in walk.py."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
-from scipy.spatial.transform import Rotation, Slerp
 
 from isofield.geometry import Box, Similarity
 from isofield.geometry.camera import Camera
@@ -53,26 +50,3 @@ def turntable(
         matrix[:2, 2] = width / 2, height / 2
         cameras.append(Camera(matrix, camera.camera_from_world).moved(upright.inverse()))
     return cameras
-
-
-def between(cameras: Sequence[Camera], count: int) -> list[Camera]:
-    """As many cameras on the way through the given ones: turned evenly, moved and zoomed linearly."""
-    if len(cameras) == 1 or count == len(cameras):
-        return [cameras[min(k, len(cameras) - 1)] for k in range(count)]
-    times = np.linspace(0, len(cameras) - 1, count)
-    knots = np.arange(len(cameras))
-    scales = [np.cbrt(np.linalg.det(c.camera_from_world[:, :3])) for c in cameras]
-    turns = [c.camera_from_world[:, :3] / s for c, s in zip(cameras, scales, strict=True)]
-    rotations = Slerp(knots, Rotation.from_matrix(np.stack(turns)))(times).as_matrix()
-    centres = _linear(times, np.stack([c.centre for c in cameras]))
-    intrinsics = _linear(times, np.stack([c.pixel_from_camera.ravel() for c in cameras])).reshape(-1, 3, 3)
-    size = _linear(times, np.array(scales)[:, None])[:, 0]
-    return [
-        Camera(k, s * np.concatenate([r, -(r @ c)[:, None]], 1))
-        for k, r, c, s in zip(intrinsics, rotations, centres, size, strict=True)
-    ]
-
-
-def _linear(times: Float[np.ndarray, " t"], values: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "t c"]:
-    knots = np.arange(len(values))
-    return np.stack([np.interp(times, knots, column) for column in values.T], 1)
