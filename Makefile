@@ -77,6 +77,7 @@ data: $(READY)
 weights: $(READY) data
 	$(PY) recipes/weights.py
 	for kind in points image generative; do $(PY) recipes/onet.py $$kind || exit; done
+	$(PY) recipes/deepsdf.py
 
 clean:
 	rm -rf out site .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
