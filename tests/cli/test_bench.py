@@ -75,6 +75,19 @@ def test_what_the_user_can_mend(folder, monkeypatch, capsys, words, message):
     assert not (folder / "other").exists()
 
 
+def test_a_shape_thinner_than_voxels_is_told(folder, capsys):
+    trimesh.creation.box((1.0, 1.0, 0.01)).export(folder / "sheet.obj")
+    out = folder / "sheet"
+    words = ["bench", "representation", str(folder / "sheet.obj"), "-o", str(out), "--jobs", "1", "--quiet"]
+    assert main([*words, "--systems", "grid", "--effort", "0.02", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (
+        "sheet: voxels_16: no cell's middle is inside: the shape is thinner than the voxels"
+        in record["warnings"]
+    )
+    assert (out / "index.html").exists()
+
+
 def test_means_are_over_the_shapes_that_worked():
     rows = [
         {"shape": "a", "representation": "grid", "error": 0.1, "bytes": 10},

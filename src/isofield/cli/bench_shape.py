@@ -95,6 +95,9 @@ class ShapeBench:
         if kind == "voxels":
             voxels = Voxelised.of(self.mesh, int(size))
             fitted = time.perf_counter() - start
+            if not voxels.occupied.any():
+                failed = "no cell's middle is inside: the shape is thinner than the voxels"
+                return {"bytes": voxels.bytes, "fit_seconds": fitted, "failed": failed}
             mesh = voxels.mesh()
             seconds = {"fit_seconds": fitted, "extract_seconds": time.perf_counter() - start - fitted}
             return {"bytes": voxels.bytes, **seconds, **self._measures(name, mesh)}

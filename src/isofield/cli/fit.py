@@ -112,7 +112,7 @@ def _options(args: Fit, recipe: "Recipe") -> Any:
     }
     shapes = len(args.meshes)
     size = max(min(shapes, 4), recipe.options.batch_size)
-    steps = recipe.options.steps * max(1, shapes * recipe.options.batch_size // size)
+    steps = recipe.options.steps * max(1, -(-shapes * recipe.options.batch_size // size))
     chosen = {"steps": steps, "batch_size": size, **given}
     return replace(recipe.options, seed=args.common.seed, threads=args.common.thread_count, **chosen)
 
