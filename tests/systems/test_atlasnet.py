@@ -94,7 +94,7 @@ def test_official_weights_see_the_unit_ball() -> None:
     assert np.linalg.norm(fitted, axis=1).max() == pytest.approx(0.5)
     np.testing.assert_allclose(fitted.min(0), -fitted.max(0))
     system = AtlasNet(replace(SMALL, frame="ball"))
-    seen, _ = system._prepared(PointCloud(np.repeat(points[:20], 2, axis=0)))
+    seen, _ = system.shown(PointCloud(np.repeat(points[:20], 2, axis=0)))
     assert float(seen.norm(dim=1).max()) == pytest.approx(1)
 
 
@@ -113,7 +113,7 @@ def test_the_middle_of_a_picture_is_seen() -> None:
     system = AtlasNet(replace(VARIANTS["image"], window=0.5, image_size=16))
     image = np.zeros((32, 32, 3), np.float32)
     image[8:24, 8:24] = 1
-    seen, _ = system._prepared(Photo(image))
+    seen, _ = system.shown(Photo(image))
     assert seen.min() == 1
 
 

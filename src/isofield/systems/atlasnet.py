@@ -32,10 +32,10 @@ from isofield.errors import InputError
 from isofield.fields.atlas import AtlasField
 from isofield.geometry import Box, Mesh, Similarity
 from isofield.geometry.template import icosphere, square
-from isofield.observation import Photo, PointCloud, unit_from_world
+from isofield.observation import Photo, unit_from_world
 from isofield.ops.chamfer import chamfer
 from isofield.scene import Scene
-from isofield.system import System
+from isofield.systems.coded import CodedSystem
 
 
 @dataclass(frozen=True)
@@ -94,25 +94,23 @@ class AtlasNetConfig:
             raise InputError(f"window {self.window} is no part of a picture; set it between 0 and 1")
 
 
-class AtlasNet(System):
+class AtlasNet(CodedSystem):
     """A surface of patches, bent by one code."""
 
     def __init__(self, config: AtlasNetConfig) -> None:
-        super().__init__()
-        self.config = c = config
-        self.encoder = _encoder(config)
+        super().__init__(config, _encoder(config))
+        c = config
         flat = 2 if c.template == "square" else 3
         self.field = AtlasField(c.code_size, c.patches, flat, c.width, c.layers)
 
     def losses(self, batch: OccupancyBatch) -> dict[str, Float[Tensor, ""]]:
         """Both directions of the Chamfer distance, between places at random and points of the surface."""
-        names = {"points": "cloud", "image": "images", "object": "item"}
-        seen = getattr(batch, names[self.config.sees])
         assert batch.surface is not None
-        if len(seen) < 2 and self.training:
+        count = len(batch.surface)
+        if count < 2 and self.training:
             raise InputError("batch normalisation needs two objects or more in a batch: set --batch-size")
-        condition = self.encoder(seen)
-        places = self.field(self._random(len(seen), seen.device), condition).flatten(1, 2)
+        condition = self.seen(batch)
+        places = self.field(self._random(count, batch.surface.device), condition).flatten(1, 2)
         forth, back = chamfer(places, batch.surface)
         return {"accuracy": forth.mean(), "completeness": back.mean()}
 
@@ -143,41 +141,8 @@ class AtlasNet(System):
         return SurfaceSource.over(source, config.points)
 
     @property
-    def wants(self) -> type[PointCloud | Photo] | None:
-        """None for networks that see an object's number."""
-        return {"points": PointCloud, "image": Photo}.get(self.config.sees)
-
-    @property
     def judged_by(self) -> str:
         return "closeness"
-
-    def reconstruct(self, observation: Any) -> Scene:
-        """The patches that the network sees, as a mesh; deterministic.
-
-        From a picture, or an object's number, they come in the unit box, upright as in training.
-
-        Raises:
-            ValueError: The observation isn't what the network was trained on, or has no extent.
-        """
-        code, unit = self.encode(observation)
-        return self.scene(code, unit)
-
-    @torch.no_grad()
-    def encode(self, observation: Any) -> tuple[Code, Similarity]:
-        """The observation's code, and the map from its frame to the unit box.
-
-        Raises:
-            ValueError: As `reconstruct`.
-        """
-        if isinstance(observation, int) and isinstance(self.encoder, CodeTable):
-            return self.encoder.of(observation), Similarity()
-        seen, unit = self._prepared(observation)
-        training = self.training
-        try:
-            self.eval()
-            return self.encoder(seen[None].to(next(self.parameters()).device)), unit
-        finally:
-            self.train(training)
 
     @torch.no_grad()
     def scene(self, condition: Code, unit: Similarity | None = None) -> Scene:
@@ -205,19 +170,15 @@ class AtlasNet(System):
         """The network's input for one unit of the scene."""
         return 2.0 if self.config.frame == "ball" else 1.0
 
-    def _prepared(self, observation: Any) -> tuple[Tensor, Similarity]:
+    def shown(self, observation: Any) -> tuple[Tensor, Similarity]:
         """What the encoder takes, and the map from the observation's frame to the unit box."""
-        wanted, c = self.wants, self.config
-        if wanted is None or not isinstance(observation, wanted):
-            what = "the number of an object it has learned" if wanted is None else wanted.__name__
-            raise InputError(f"this network reads {what}, not {type(observation).__name__}")
+        c = self.config
         if isinstance(observation, Photo):
             corner = np.full(2, (1 - c.window) / 2)
             return torch.as_tensor(window(observation.image, corner, c.window, c.image_size)), Similarity()
         unit = unit_ball(observation.points) if c.frame == "ball" else unit_from_world(observation.points)
-        order = np.random.default_rng(0).permutation(len(observation))
-        points = unit.apply(observation.points)[np.resize(order, c.cloud_size)]
-        return torch.as_tensor(points * self._extent, dtype=torch.float32), unit
+        points = unit.apply(self.some(observation)) * self._extent
+        return torch.as_tensor(points, dtype=torch.float32), unit
 
 
 def unit_ball(points: Float[np.ndarray, "n 3"]) -> Similarity:

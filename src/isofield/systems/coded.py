@@ -1,6 +1,7 @@
-"""What baselines with one code share: how a cloud, a picture or an object's number becomes the code.
+"""What systems with one code share: how a cloud, a picture, voxels or an object's number becomes the code.
 
-Encoders and their inputs are those of Occupancy Networks (arXiv:1812.03828), so that only decoders differ.
+Encoders of the baselines, and their inputs, are those of Occupancy Networks (arXiv:1812.03828), so that only
+decoders differ.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from isofield.batch import OccupancyBatch
@@ -21,7 +22,7 @@ from isofield.encoders.pointnet import PointNet
 from isofield.encoders.table import CodeTable
 from isofield.errors import InputError
 from isofield.geometry import Similarity
-from isofield.observation import Photo, PointCloud, unit_from_world
+from isofield.observation import Photo, PointCloud, Voxels, unit_from_world
 from isofield.scene import Scene
 from isofield.system import System
 from isofield.systems.onet import resized
@@ -64,32 +65,45 @@ class CodedConfig:
 
 
 class CodedSystem(System):
-    """Observation -> code, for systems that say what a code stands for in `scene`."""
+    """Observation -> code, for systems that say what a code stands for in `scene`.
 
-    def __init__(self, config: CodedConfig) -> None:
+    Args:
+        config: Says what is seen: `sees`, and `cloud_size` and `image_size` where `shown` is not replaced.
+        encoder: Of that observation, or a table of codes for objects' numbers.
+    """
+
+    config: Any
+
+    def __init__(self, config: Any, encoder: nn.Module) -> None:
         super().__init__()
-        self.config = c = config
-        self.encoder: nn.Module
-        if c.sees == "points":
-            self.encoder = PointNet(c.code_size, c.encoder_width)
-        elif c.sees == "image":
-            self.encoder = ImageCode(c.code_size, c.encoder_width)
-        else:
-            self.encoder = CodeTable(c.objects, c.code_size)
+        self.config, self.encoder = config, encoder
 
     def seen(self, batch: OccupancyBatch) -> Code:
         """Codes of what a batch shows."""
-        names = {"points": "cloud", "image": "images", "object": "item"}
+        names = {"points": "cloud", "image": "images", "voxels": "voxels", "object": "item"}
         return self.encoder(getattr(batch, names[self.config.sees]))
 
     def scene(self, condition: Code, unit: Similarity | None = None) -> Scene:
         """The shape of a condition, in the unit box or where `unit` (unit from world) says."""
         raise NotImplementedError
 
+    def shown(self, observation: Any) -> tuple[Shaped[Tensor, "..."], Similarity]:
+        """What the encoder takes, and the map from the observation's frame to the unit box."""
+        if isinstance(observation, Photo):
+            image = resized(observation.image, self.config.image_size)
+            return torch.as_tensor(image, dtype=torch.float32), Similarity()
+        unit = unit_from_world(observation.points)
+        return torch.as_tensor(unit.apply(self.some(observation)), dtype=torch.float32), unit
+
+    def some(self, cloud: PointCloud) -> Float[np.ndarray, "n 3"]:
+        """As many points of a cloud as the network was trained with, the same every time."""
+        order = np.random.default_rng(0).permutation(len(cloud))
+        return cloud.points[np.resize(order, self.config.cloud_size)]
+
     @property
-    def wants(self) -> type[PointCloud | Photo] | None:
+    def wants(self) -> type[PointCloud | Photo | Voxels] | None:
         """None for networks that see an object's number."""
-        return {"points": PointCloud, "image": Photo}.get(self.config.sees)
+        return {"points": PointCloud, "image": Photo, "voxels": Voxels}.get(self.config.sees)
 
     def reconstruct(self, observation: Any) -> Scene:
         """The shape the network sees; deterministic.
@@ -111,7 +125,11 @@ class CodedSystem(System):
         """
         if isinstance(observation, int) and isinstance(self.encoder, CodeTable):
             return self.encoder.of(observation), Similarity()
-        seen, unit = self._prepared(observation)
+        wanted = self.wants
+        if wanted is None or not isinstance(observation, wanted):
+            what = "the number of an object it has learned" if wanted is None else wanted.__name__
+            raise InputError(f"this network reads {what}, not {type(observation).__name__}")
+        seen, unit = self.shown(observation)
         training = self.training
         try:
             self.eval()
@@ -119,19 +137,14 @@ class CodedSystem(System):
         finally:
             self.train(training)
 
-    def _prepared(self, observation: Any) -> tuple[Shaped[Tensor, "..."], Similarity]:
-        """What the encoder takes, and the map from the observation's frame to the unit box."""
-        wanted, c = self.wants, self.config
-        if wanted is None or not isinstance(observation, wanted):
-            what = "the number of an object it has learned" if wanted is None else wanted.__name__
-            raise InputError(f"this network reads {what}, not {type(observation).__name__}")
-        if isinstance(observation, Photo):
-            image = resized(observation.image, c.image_size)
-            return torch.as_tensor(image, dtype=torch.float32), Similarity()
-        unit = unit_from_world(observation.points)
-        order = np.random.default_rng(0).permutation(len(observation))
-        points = unit.apply(observation.points)[np.resize(order, c.cloud_size)]
-        return torch.as_tensor(points, dtype=torch.float32), unit
+
+def encoder_of(config: CodedConfig) -> nn.Module:
+    """Observation -> Code, as in Occupancy Networks."""
+    if config.sees == "points":
+        return PointNet(config.code_size, config.encoder_width)
+    if config.sees == "image":
+        return ImageCode(config.code_size, config.encoder_width)
+    return CodeTable(config.objects, config.code_size)
 
 
 def source_of(config: CodedConfig, data: Path, seed: int, size: int, **choices: Any) -> OccupancySource:

@@ -31,8 +31,7 @@ from isofield.fields.imnet import ImNetField
 from isofield.geometry import Box, Similarity
 from isofield.observation import Photo, Voxels, unit_from_world
 from isofield.scene import Scene
-from isofield.system import System
-from isofield.systems.onet import resized
+from isofield.systems.coded import CodedSystem
 
 
 @dataclass(frozen=True)
@@ -85,21 +84,17 @@ class IMNetConfig:
             raise InputError(f"threshold {self.threshold} is not between 0 and 1")
 
 
-class IMNet(System):
+class IMNet(CodedSystem):
     """Occupancy from one code, by plain layers."""
 
     def __init__(self, config: IMNetConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.encoder = _encoder(config)
+        super().__init__(config, _encoder(config))
         self.field = ImNetField(config.code_size, config.field_width)
         self.teacher = ImNetVoxels(config.code_size, config.voxel_width) if config.taught else None
 
     def losses(self, batch: OccupancyBatch) -> dict[str, Float[Tensor, ""]]:
         """Mean squared error of the clipped values, and of the picture's code where voxels teach it."""
-        names = {"voxels": "voxels", "image": "images", "object": "item"}
-        condition = self.encoder(getattr(batch, names[self.config.sees]))
-        losses = {}
+        condition, losses = self.seen(batch), {}
         if self.teacher is not None:
             taught, condition = condition, self.teacher(batch.voxels)
             losses["code"] = mse_loss(taught.vector, condition.vector.detach())
@@ -119,54 +114,16 @@ class IMNet(System):
         kind = kinds.get(config.sees, ObjectSource)
         return kind.of(data, seed, size, 0, config.held, config.only, **choices)
 
-    @property
-    def wants(self) -> type[Photo | Voxels] | None:
-        """None for networks that see an object's number."""
-        return {"image": Photo, "voxels": Voxels}.get(self.config.sees)
-
-    def reconstruct(self, observation: Any) -> Scene:
-        """The shape the network sees; deterministic.
-
-        From a picture, or an object's number, the shape comes in the unit box, upright as in training.
-
-        Raises:
-            ValueError: The observation isn't what the network was trained on.
-        """
-        code, unit = self.encode(observation)
-        return self.scene(code, unit)
-
-    @torch.no_grad()
-    def encode(self, observation: Any) -> tuple[Code, Similarity]:
-        """The observation's code, and the map from its frame to the unit box.
-
-        Raises:
-            ValueError: As `reconstruct`.
-        """
-        if isinstance(observation, int) and isinstance(self.encoder, CodeTable):
-            return self.encoder.of(observation), Similarity()
-        seen, unit = self._prepared(observation)
-        training = self.training
-        try:
-            self.eval()
-            return self.encoder(seen[None].to(next(self.parameters()).device)), unit
-        finally:
-            self.train(training)
-
     def scene(self, condition: Code, unit: Similarity | None = None) -> Scene:
         """The shape of a condition, in the unit box or where `unit` (unit from world) says."""
         inverse = Similarity() if unit is None else unit.inverse()
         inside = self.field.bind(condition, self.config.threshold)
         return Scene(Box.cube(1 + self.config.padding), inverse, inside=inside)
 
-    def _prepared(self, observation: Any) -> tuple[Tensor, Similarity]:
+    def shown(self, observation: Any) -> tuple[Tensor, Similarity]:
         """What the encoder takes, and the map from the observation's frame to the unit box."""
-        wanted = self.wants
-        if wanted is None or not isinstance(observation, wanted):
-            what = "the number of an object it has learned" if wanted is None else wanted.__name__
-            raise InputError(f"this network reads {what}, not {type(observation).__name__}")
         if isinstance(observation, Photo):
-            image = resized(observation.image, self.config.image_size)
-            return torch.as_tensor(image, dtype=torch.float32), Similarity()
+            return super().shown(observation)
         box = np.stack([observation.box.low, observation.box.high])
         return _cube(observation), unit_from_world(box)
 

@@ -24,7 +24,7 @@ from isofield.errors import InputError
 from isofield.geometry import Box, Similarity
 from isofield.ops.chamfer import chamfer
 from isofield.scene import Scene
-from isofield.systems.coded import CodedConfig, CodedSystem, source_of
+from isofield.systems.coded import CodedConfig, CodedSystem, encoder_of, source_of
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class PSGN(CodedSystem):
     config: PSGNConfig
 
     def __init__(self, config: PSGNConfig) -> None:
-        super().__init__(config)
+        super().__init__(config, encoder_of(config))
         sizes = [(config.code_size, config.width), (config.width, config.width), (config.width, config.width)]
         self.layers = nn.ModuleList(nn.Linear(*size) for size in sizes)
         self.out = nn.Linear(config.width, 3 * config.made)

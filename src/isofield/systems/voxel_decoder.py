@@ -24,7 +24,7 @@ from isofield.errors import InputError
 from isofield.fields.voxel_grid import VoxelField
 from isofield.geometry import Box, Similarity
 from isofield.scene import Scene
-from isofield.systems.coded import CodedConfig, CodedSystem, source_of
+from isofield.systems.coded import CodedConfig, CodedSystem, encoder_of, source_of
 
 STORED = 32
 """Voxels along an edge in data sets."""
@@ -69,7 +69,7 @@ class VoxelDecoder(CodedSystem):
     config: VoxelDecoderConfig
 
     def __init__(self, config: VoxelDecoderConfig) -> None:
-        super().__init__(config)
+        super().__init__(config, encoder_of(config))
         self.field = VoxelField(config.code_size, config.doublings, config.width)
 
     def losses(self, batch: OccupancyBatch) -> dict[str, Float[Tensor, ""]]:
