@@ -59,6 +59,16 @@ def test_what_is_there_is_not_done_again(folder, out, monkeypatch):
     assert main([*words, "--systems", "grid", "psgn", "--effort", "0.1", "--quiet"]) == 0
 
 
+def test_another_effort_is_measured_anew(folder, out):
+    before = json.loads((out / "rows" / "ring" / "psgn.json").read_text())
+    words = ["bench", "representation", str(folder / "ring.obj"), "-o", str(out), "--jobs", "1", "--quiet"]
+    assert main([*words, "--systems", "psgn", "--effort", "0.02"]) == 0
+    after = json.loads((out / "rows" / "ring" / "psgn.json").read_text())
+    assert before["made_of"]["effort"] == 0.1
+    assert after["made_of"]["effort"] == 0.02
+    assert after["error"] > before["error"]
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -1,9 +1,11 @@
 """One shape in every representation: fitted, measured, drawn. What is there already is not done again."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,18 @@ class Task:
         """File of what was measured."""
         return self.folder / "rows" / self.name / f"{contender}.json"
 
+    def is_done(self, contender: str) -> bool:
+        """Whether that was measured already, of this mesh in this way."""
+        path = self.row_of(contender)
+        return path.exists() and json.loads(path.read_text())["made_of"] == self.made_of
+
+    @cached_property
+    def made_of(self) -> dict[str, Any]:
+        """What decides on the rows."""
+        from isofield.cli.run_record import sha256
+
+        return {"mesh": sha256(self.mesh), "effort": self.effort, "seed": self.seed}
+
 
 def contenders(systems: Sequence[str]) -> list[str]:
     """Names of all representations, explicit ones first."""
@@ -55,7 +69,7 @@ def work(task: Task) -> str:
     import torch
 
     torch.set_num_threads(1)
-    missing = [name for name in contenders(task.systems) if not task.row_of(name).exists()]
+    missing = [name for name in contenders(task.systems) if not task.is_done(name)]
     if missing:
         bench = ShapeBench(task)
         for name in missing:
@@ -72,7 +86,7 @@ class ShapeBench:
 
         self.task = task
         mesh = read_shape(task.mesh)
-        self.shape = replace(sampled(task.mesh, mesh, task.seed))
+        self.shape = sampled(task.mesh, mesh, task.seed)
         unit = self.shape.world_from_unit.inverse()
         self.mesh = replace(mesh.transformed(unit), normals=None, colours=None)
         self.truth, _ = Truth.of(self.mesh, COUNT)
@@ -80,7 +94,7 @@ class ShapeBench:
     def measure(self, name: str) -> None:
         """Represent the shape, and write its row, its mesh and its picture."""
         row = self._learned(name) if name in self.task.systems else self._explicit(name)
-        row = {"shape": self.task.name, "representation": name, **row}
+        row = {"shape": self.task.name, "representation": name, **row, "made_of": self.task.made_of}
         path = self.task.row_of(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
@@ -152,7 +166,8 @@ class ShapeBench:
         fitting = recipe.fitting([self.shape], self.task.seed, options.batch_size)
         seed_step(self.task.seed, 0)
         system = system_class(name)(config)
-        folder = self.task.folder / "fits" / self.task.name / name
+        effort = f"{name}-{self.task.effort:g}-{self.task.seed}"
+        folder = self.task.folder / "fits" / self.task.name / effort
         record = {
             "system": name,
             "config": plain(config),
@@ -163,6 +178,7 @@ class ShapeBench:
         outcome = train(system, fitting, RunFolder(folder, record), options, quiet=True)
         if outcome.step < options.steps:
             raise KeyboardInterrupt
+        shutil.rmtree(folder / "state", ignore_errors=True)  # large, and of no use any more
         return system, fitting, outcome.seconds
 
     def _measures(self, name: str, mesh: Any) -> dict[str, Any]:

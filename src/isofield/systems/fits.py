@@ -70,9 +70,11 @@ def _onet(shapes: int) -> ONetConfig:
 
 
 def _deepsdf(shapes: int) -> DeepSDFConfig:
+    # a narrow clamp leaves no gradient where all first answers lie beyond it
     return DeepSDFConfig(
-        objects=shapes, code_size=64, widths=(128,) * 8, norm_layers=(), dropout=(), code_bound=0, warm_up=0
-    )
+        objects=shapes, code_size=64, widths=(128,) * 8, norm_layers=(), dropout=(), clamp=0.5, code_bound=0,
+        warm_up=0,
+    )  # fmt: skip
 
 
 def _imnet(shapes: int) -> IMNetConfig:
