@@ -151,3 +151,8 @@ def test_a_reader_who_leaves_is_no_fault():
 
 def test_the_table_holds_what_it_says():
     assert all(isinstance(verb, Verb) and verb.summary[0].islower() for verb in VERBS.values())
+
+
+def test_a_verb_alone_is_no_bug(capsys):
+    assert main(["fit"]) == 2
+    assert "this is a bug" not in capsys.readouterr().err

@@ -124,7 +124,7 @@ def _parse(name: str, arguments: type, words: list[str]) -> object:
 
 def _alone_last(words: list[str]) -> list[str]:
     """Options that stand without their number go to the end, where they take no other word for it."""
-    ahead = [*words[1:], ""]
+    ahead = [*words[1:], ""][: len(words)]
     alone = [
         word in ALONE and not after.lstrip("-").isdigit() for word, after in zip(words, ahead, strict=True)
     ]

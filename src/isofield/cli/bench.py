@@ -74,7 +74,7 @@ def run(args: Bench) -> int:
 def _tasks(args: Bench) -> "list[Task]":
     """One per shape; every fault of the words is found here."""
     from isofield.cli.bench_shape import Task
-    from isofield.cli.paths import check_readable
+    from isofield.cli.fit import read_shape
     from isofield.systems.fits import FITS
 
     if not args.shapes:
@@ -85,7 +85,7 @@ def _tasks(args: Bench) -> "list[Task]":
     if not args.effort > 0:
         raise InputError(f"--effort {args.effort} is impossible; give a positive number")
     for path in args.shapes:
-        check_readable(path)
+        read_shape(path)
     stems = [path.stem for path in args.shapes]
     if len(set(stems)) < len(stems):
         raise InputError("two of the shapes have one name, and their results would, too; rename one")

@@ -78,8 +78,7 @@ def run(args: Complete) -> int:
         from isofield.data import write_mesh
 
         write_mesh(paths.mesh, mesh)
-    edge = float((found.scan.points.max(0) - found.scan.points.min(0)).max())
-    _warn(found.error / edge, float(seen.mean()), console)
+    _warn(found.error / found.edge, float(seen.mean()), console)
     _finish(args, paths, found, mesh, float(seen.mean()), console)
     return 0
 
@@ -156,8 +155,7 @@ def seen_vertices(mesh: "Mesh", found: "Completed") -> "Float[np.ndarray, ' v']"
     """Which vertices lie beside the scan."""
     from scipy.spatial import cKDTree
 
-    edge = float((found.scan.points.max(0) - found.scan.points.min(0)).max())
-    return cKDTree(found.scan.points).query(mesh.vertices)[0] < NEAR * edge
+    return cKDTree(found.scan.points).query(mesh.vertices)[0] < NEAR * found.edge
 
 
 def _warn(error: float, share: float, console: Console) -> None:
@@ -195,7 +193,7 @@ def _finish(
         "record": str(paths.record),
         "closed": "yes" if checked["is_closed"] else "no",
         "seen": f"{100 * share:.0f} % of the vertices, the others are imagined",
-        "error": f"{found.error:.4g}, from the scan's points to the shape",
+        "error": f"{found.error:.4g} in the scan's units, {100 * found.error / found.edge:.2f} % of its longest edge",
         "seconds": f"{sum(console.timings.values()):.1f}",
     }
     console.finish(f"{args.scan.name} is completed", rows, record)

@@ -157,7 +157,9 @@ def sampled(path: Path, mesh: "Mesh", seed: int) -> "Shape":
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
     if not (samples.uniform_sdf < 0).any() and not (samples.near_sdf < 0).any():
-        raise InputError(f"{path} encloses nothing: no point has a winding number above one half")
+        raise InputError(
+            f"{path} encloses nothing: no point has a winding number above one half; give a closed mesh"
+        )
     return Shape(path.stem, samples, Similarity(scale=scale, translation=loc))
 
 

@@ -154,6 +154,11 @@ class Completed:
     scan: PointCloud
     """What was used of the scan, in its own frame."""
 
+    @property
+    def edge(self) -> float:
+        """Longest edge of the scan."""
+        return float(np.ptp(self.scan.points, axis=0).max())
+
 
 def complete(
     system: DeepSDF, cloud: PointCloud, config: CompletionConfig | None = None, watch: Watch | None = None

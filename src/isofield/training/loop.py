@@ -88,7 +88,9 @@ def _loop(training: Training, metrics: Metrics | None, progress: Progress, stopp
     """Steps until the end; False if they have to begin again with other weights."""
     options, accelerator = training.options, training.accelerator
     saved = time.monotonic()
-    if training.step:
+    if training.step >= options.steps:
+        progress.say(f"all {training.step} steps were done before: nothing is learned anew")
+    elif training.step:
         progress.say(f"resuming after step {training.step}")
     if options.precision == "bf16" and not has_bf16(accelerator.device):
         progress.say("warning: bfloat16 is imitated on this processor, far slower than --precision float32")
