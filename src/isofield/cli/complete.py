@@ -193,7 +193,7 @@ def _finish(
         "record": str(paths.record),
         "closed": "yes" if checked["is_closed"] else "no",
         "seen": f"{100 * share:.0f} % of the vertices, the others are imagined",
-        "error": f"{found.error:.4g} in the scan's units, {100 * found.error / found.edge:.2f} % of its longest edge",
+        "error": f"{found.error:.4g} in the scan's units, {100 * found.error / found.edge:.2f} % of its edge",
         "seconds": f"{sum(console.timings.values()):.1f}",
     }
     console.finish(f"{args.scan.name} is completed", rows, record)
