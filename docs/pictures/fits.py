@@ -42,7 +42,7 @@ def everything(bench: Path) -> Image.Image:
     for row in rows:
         tile = Image.new("RGB", (240, 240), "white")
         tile.paste(picture(bench, ONE, row["representation"]), (0, 0))
-        words = called(row["representation"]) + (
+        words = called(row["representation"]).replace("³", "^3") + (
             f"\nerror {row['error']:.4f}" if "error" in row else "\nno surface"
         )
         ImageDraw.Draw(tile).multiline_text(
