@@ -19,14 +19,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from isofield.cli.bench_shape import plain
-from isofield.cli.fit import distances, point_distances, read_shape, sampled
+from isofield.cli.fit import read_shape, sampled
+from isofield.cli.run_record import as_json
+from isofield.extract import surface_of
+from isofield.metrics.both_ways import BothWays
 from isofield.system import System
 from isofield.systems import system_class
 from isofield.systems.fits import FITS
-from isofield.training.fitting import Fitting, surface_of
+from isofield.training.fitting import Fitting
 from isofield.training.loop import train
 from isofield.training.run_folder import RunFolder
 from isofield.training.state import seed_step
@@ -61,14 +64,13 @@ def fitted(name: str, path: Path, values: Mapping[str, Any]) -> dict[str, Any]:
     plainly = recipe.fitting([shape], 0, options.batch_size)
     fitting = Timed(plainly.source, plainly.edge)
     with tempfile.TemporaryDirectory() as folder:
-        record = {"system": name, "config": plain(config), "data": str(path), "options": {}, "versions": {}}
+        record = {"system": name, "config": as_json(config), "data": str(path), "options": {}, "versions": {}}
         train(system, fitting, RunFolder(Path(folder) / "run", record), options, quiet=True)
     scene = fitting.scene(system, 0)
     back = scene.world_from_scene
-    if scene.points is not None:
-        exact = point_distances(back.apply(scene.points), mesh)
-    else:
-        exact = distances(surface_of(scene).transformed(back), mesh)
+    points = scene.points
+    made = surface_of(scene).transformed(back) if points is None else back.apply(points)
+    exact = BothWays.of(made, mesh).numbers(float(np.ptp(mesh.vertices, axis=0).max()))
     parameters = sum(parameter.numel() for parameter in system.parameters())
     return {
         "steps": options.steps,

@@ -13,7 +13,7 @@ from isofield.fields.deepsdf import DeepSdfField
 from isofield.geometry.mesh import Mesh
 from isofield.geometry.similarity import Similarity
 from isofield.observation import PointCloud
-from isofield.systems.completion import CompletionConfig, complete, upright_from
+from isofield.systems.completion import CompletionConfig, Round, complete, upright_from
 from isofield.systems.deepsdf import DeepSDF, DeepSDFConfig
 
 
@@ -48,7 +48,7 @@ def box_scan(height: float, azimuth: float) -> PointCloud:
     return half_scan(Mesh(corners, faces), azimuth, count=2_000)
 
 
-QUICK = CompletionConfig(stages=((16, 40, 200), (4, 80, 400), (1, 200, 1_000)))
+QUICK = CompletionConfig(rounds=(Round(16, 40, 200), Round(4, 80, 400), Round(1, 200, 1_000)))
 
 
 @pytest.mark.parametrize("up", ["y", "z"])
@@ -68,7 +68,7 @@ def test_what_one_side_tells_is_the_whole(system, up):
 def test_it_is_deterministic_and_tells_how_it_goes(system):
     heard: list[float] = []
     scan = box_scan(0.6, azimuth=200.0)
-    short = replace(QUICK, stages=((4, 5, 50), (1, 5, 50)))
+    short = replace(QUICK, rounds=(Round(4, 5, 50), Round(1, 5, 50)))
     first = complete(system, scan, short, lambda share, words: heard.append(share))
     second = complete(system, scan, short)
     assert first.code.equal(second.code)

@@ -46,6 +46,7 @@ def run(args: Bench) -> int:
     tasks = _tasks(args)
     console = Console(json=args.common.json, quiet=args.common.quiet)
     from isofield.cli.bench_shape import rows_of, work
+    from isofield.data import atomic_write
     from isofield.report.representation import write_page
 
     args.output.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,8 @@ def run(args: Bench) -> int:
                     advance((number + 1) / len(tasks), name)
     rows = list(rows_of(tasks))
     with console.stage("page"):
-        (args.output / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+        with atomic_write(args.output / "results.json") as temporary:
+            temporary.write_text(json.dumps(rows, indent=1) + "\n")
         write_page(args.output, rows)
     failed = [f"{row['shape']}: {row['representation']}: {row['failed']}" for row in rows if "failed" in row]
     for sentence in failed:

@@ -93,13 +93,14 @@ class ShapeBench:
 
     def measure(self, name: str) -> None:
         """Represent the shape, and write its row, its mesh and its picture."""
+        from isofield.data import atomic_write
+
         row = self._learned(name) if name in self.task.systems else self._explicit(name)
         row = {"shape": self.task.name, "representation": name, **row, "made_of": self.task.made_of}
         path = self.task.row_of(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(row, indent=1) + "\n")
-        partial.replace(path)
+        with atomic_write(path) as temporary:
+            temporary.write_text(json.dumps(row, indent=1) + "\n")
 
     def _explicit(self, name: str) -> dict[str, Any]:
         from isofield.metrics.explicit import Voxelised, decimated, drawn_points, mesh_bytes
@@ -124,8 +125,9 @@ class ShapeBench:
         return {"bytes": mesh_bytes(coarse), **seconds, **self._measures(name, coarse)}
 
     def _learned(self, name: str) -> dict[str, Any]:
+        from isofield.extract import surface_of
+        from isofield.metrics.both_ways import BothWays
         from isofield.metrics.explicit import decimated
-        from isofield.training.fitting import surface_of
 
         system, fitting, seconds = self._fitted(name)
         parameters = sum(parameter.numel() for parameter in system.parameters())
@@ -142,11 +144,12 @@ class ShapeBench:
             return {**known, "failed": str(error)}
         known["extract_seconds"] = time.perf_counter() - start
         coarse = decimated(self.mesh, known["bytes"])
-        known["same_bytes"] = self._distances(coarse)
+        known["same_bytes"] = BothWays.of(coarse, self.mesh, COUNT).error
         return {**known, **self._measures(name, mesh)}
 
     def _fitted(self, name: str) -> tuple[Any, Any, float]:
         """The system, what asks it, and the seconds of training."""
+        from isofield.cli.run_record import as_json
         from isofield.systems import system_class
         from isofield.systems.fits import FITS
         from isofield.training.loop import train
@@ -170,9 +173,9 @@ class ShapeBench:
         folder = self.task.folder / "fits" / self.task.name / effort
         record = {
             "system": name,
-            "config": plain(config),
+            "config": as_json(config),
             "data": str(self.task.mesh),
-            "options": plain(options),
+            "options": as_json(options),
             "versions": {},
         }
         outcome = train(system, fitting, RunFolder(folder, record), options, quiet=True)
@@ -195,27 +198,18 @@ class ShapeBench:
         kept = ("iou", "normal_consistency", "fscore_0.01", "closed", "vertices", "faces")
         return {"error": exact, **{key: found[key] for key in kept}}
 
-    def _distances(self, mesh: Any) -> float:
-        """Mean distance to triangles, both ways."""
-        from isofield.geometry.sampling import sample_surface
-        from isofield.metrics.surface import to_triangles
-
-        forth = to_triangles(sample_surface(mesh, COUNT, 4)[0], self.mesh).mean()
-        return float(forth + to_triangles(self.truth.samples.points, mesh).mean()) / 2
-
     def _point_measures(self, name: str, points: np.ndarray) -> dict[str, Any]:
-        """Distances from points to the surface's triangles, and from the surface to the nearest point."""
-        from scipy.spatial import cKDTree
-
-        from isofield.metrics.surface import Nearest, fscores, to_triangles
+        """What bare points have of them."""
+        from isofield.metrics.both_ways import BothWays
+        from isofield.metrics.evaluate import measure_points
+        from isofield.metrics.surface import Samples
         from isofield.observation import PointCloud
         from isofield.report.picture import beads
 
-        forth = to_triangles(points, self.mesh)
-        back = cKDTree(points).query(self.truth.samples.points)[0]
-        f = fscores(Nearest(forth, back, None, None), (0.01,))
         self._draw(name, beads(PointCloud(points), 0.006))
-        return {"error": float(forth.mean() + back.mean()) / 2, **f, "points": len(points)}
+        found = measure_points(Samples(points, None), self.truth)
+        error = BothWays.of(points, self.mesh, COUNT).error
+        return {"error": error, "fscore_0.01": found["fscore_0.01"], "points": len(points)}
 
     def _draw(self, name: str, mesh: Any) -> None:
         from isofield.report.picture import Look, draw_mesh, write_picture
@@ -231,13 +225,6 @@ class ShapeBench:
         from isofield.geometry import Box
 
         return Box.around(self.mesh.vertices)
-
-
-def plain(record: Any) -> Any:
-    """A dataclass as JSON values."""
-    from dataclasses import asdict
-
-    return json.loads(json.dumps(asdict(record), default=str))
 
 
 def rows_of(tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:

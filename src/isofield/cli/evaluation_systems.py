@@ -93,17 +93,12 @@ def reconstructions(
 
 def _surface_of(scene: "Scene") -> "Mesh | Samples":
     """The scene's mesh, extracted where there is an inside, or its points, in the frame of the input."""
-    from isofield.extract import extract_mesh
+    from isofield.extract import surface_of
     from isofield.metrics import Samples
 
-    mesh = scene.mesh
-    if scene.inside is not None:
-        mesh = extract_mesh(scene.inside, scene.box, resolution=scene.resolution)
-    if mesh is not None:
-        return mesh.transformed(scene.world_from_scene)
-    if scene.points is None:
-        raise InputError("the system offers no surface")
-    return Samples(scene.world_from_scene.apply(scene.points), None)
+    if scene.points is not None:
+        return Samples(scene.world_from_scene.apply(scene.points), None)
+    return surface_of(scene).transformed(scene.world_from_scene)
 
 
 def _keep(made: "Mesh | Samples", path: Path) -> None:

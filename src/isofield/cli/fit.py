@@ -1,6 +1,5 @@
 """`isofield fit MESH ... -o FOLDER`: a system learns one shape, or a few, by heart."""
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,9 +12,6 @@ from isofield.cli.train import override
 from isofield.errors import InputError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from jaxtyping import Float
-
     from isofield.data.shape_source import Shape
     from isofield.geometry import Mesh
     from isofield.systems.fits import Fit as Recipe
@@ -118,19 +114,16 @@ def _options(args: Fit, recipe: "Recipe") -> Any:
 
 
 def _record(args: Fit, config: Any, options: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from isofield.cli.run_record import sha256, versions
+    from isofield.cli.run_record import as_json, sha256, versions
 
     files = {str(path.resolve()): sha256(path) if path.is_file() else "" for path in args.meshes}
-    whole = {
+    return {
         "system": args.system,
-        "config": asdict(config),
+        "config": as_json(config),
         "data": files,
-        "options": asdict(options),
+        "options": as_json(options),
         "versions": versions(),
     }
-    return json.loads(json.dumps(whole, default=str))
 
 
 def read_shape(path: Path) -> "Mesh":
@@ -154,12 +147,10 @@ def sampled(path: Path, mesh: "Mesh", seed: int) -> "Shape":
     try:
         unit, loc, scale = normalised(mesh)
         samples = ShapeSamples.of(unit, seed)
+    except InputError as error:
+        raise InputError(f"{path} encloses nothing: {error}; give a closed mesh") from None
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
-    if not (samples.uniform_sdf < 0).any() and not (samples.near_sdf < 0).any():
-        raise InputError(
-            f"{path} encloses nothing: no point has a winding number above one half; give a closed mesh"
-        )
     return Shape(path.stem, samples, Similarity(scale=scale, translation=loc))
 
 
@@ -167,21 +158,24 @@ def _written(
     args: Fit, fitting: "Fitting", system: Any, meshes: "list[Mesh]", console: Console, steps: int
 ) -> dict[str, Any]:
     """Files of all shapes, and how far each lies from its mesh, both ways."""
-    from isofield.data import write_mesh, write_points
-    from isofield.geometry.mesh_checks import check_mesh
-    from isofield.observation import PointCloud
-    from isofield.training.fitting import surface_of
+    import numpy as np
 
-    found = {}
+    from isofield.data import write_mesh, write_points
+    from isofield.extract import surface_of
+    from isofield.geometry.mesh_checks import check_mesh
+    from isofield.metrics.both_ways import BothWays
+    from isofield.observation import PointCloud
+
+    found: dict[str, Any] = {}
     with console.stage("extract") as advance:
         for number, (path, truth) in enumerate(zip(args.meshes, meshes, strict=True)):
             scene = fitting.scene(system, number)
-            back = scene.world_from_scene
+            back, edge = scene.world_from_scene, float(np.ptp(truth.vertices, axis=0).max())
             if scene.points is not None:
                 points = back.apply(scene.points)
                 file = args.output / f"{path.stem}.ply"
                 write_points(file, PointCloud(points))
-                found[file.name] = {**point_distances(points, truth), "points": len(points)}
+                found[file.name] = BothWays.of(points, truth).numbers(edge) | {"points": len(points)}
                 continue
             try:
                 mesh = surface_of(scene, args.resolution).transformed(back)
@@ -191,41 +185,10 @@ def _written(
                 ) from None
             file = args.output / f"{path.stem}.glb"
             write_mesh(file, mesh)
-            found[file.name] = {**distances(mesh, truth), "is_closed": check_mesh(mesh).is_closed}
+            closed = check_mesh(mesh).is_closed
+            found[file.name] = BothWays.of(mesh, truth).numbers(edge) | {"is_closed": closed}
             advance((number + 1) / len(meshes))
     return found
-
-
-def distances(mesh: "Mesh", truth: "Mesh") -> dict[str, float]:
-    """Exact distances from 50,000 points of each surface to the triangles of the other, in the files' units;
-    `error_percent` is their mean in hundredths of the longest edge.
-    """
-    from isofield.geometry.sampling import sample_surface
-    from isofield.metrics.surface import to_triangles
-
-    forth = to_triangles(sample_surface(mesh, 50_000, 4)[0], truth)
-    back = to_triangles(sample_surface(truth, 50_000, 3)[0], mesh)
-    return _summed(forth, back, truth)
-
-
-def point_distances(points: "Float[np.ndarray, 'n 3']", truth: "Mesh") -> dict[str, float]:
-    """The same of bare points: from each to the surface, and from the surface to the nearest."""
-    from scipy.spatial import cKDTree
-
-    from isofield.geometry.sampling import sample_surface
-    from isofield.metrics.surface import to_triangles
-
-    back = cKDTree(points).query(sample_surface(truth, 50_000, 3)[0])[0]
-    return _summed(to_triangles(points, truth), back, truth)
-
-
-def _summed(forth: "np.ndarray", back: "np.ndarray", truth: "Mesh") -> dict[str, float]:
-    from isofield.metrics.surface import spread
-
-    mean = float(forth.mean() + back.mean()) / 2
-    edge = float((truth.vertices.max(0) - truth.vertices.min(0)).max())
-    spreads = {**spread(forth, "accuracy"), **spread(back, "completeness")}
-    return {"error": mean, "error_percent": 100 * mean / edge, **spreads}
 
 
 def _finish(args: Fit, folder: Any, found: dict[str, Any], console: Console) -> None:
@@ -246,14 +209,15 @@ def _finish(args: Fit, folder: Any, found: dict[str, Any], console: Console) -> 
     write_record(args.output / "fit.json", record)
     rows = {"weights": f"{folder.weights} ({folder.weights.stat().st_size / 2**20:.1f} MiB)"}
     for name, errors in found.items():
-        what = (
-            f"{errors['points']:,} points"
-            if "points" in errors
-            else "closed"
-            if errors["is_closed"]
-            else "open"
-        )
+        what = _what(errors)
         share = f"{errors['error_percent']:.3f} % of the longest edge"
         rows[name] = f"{what}, error {errors['error']:.4g} ({share})"
     rows["seconds"] = f"{sum(console.timings.values()):.1f}"
     console.finish(f"{len(found)} shape{'s' * (len(found) > 1)} fitted", rows, record)
+
+
+def _what(found: dict[str, Any]) -> str:
+    """What kind of result it is, in a word or two."""
+    if "points" in found:
+        return f"{found['points']:,} points"
+    return "closed" if found["is_closed"] else "open"

@@ -5,7 +5,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -73,6 +73,12 @@ def typed(verb: str, given: Sequence[str], holders: Iterable[Any], omit: Sequenc
             if value is not True:
                 said += map(str, value) if isinstance(value, tuple) else [str(value)]
     return said
+
+
+def as_json(value: Any) -> Any:
+    """Records, paths and tuples as the plain values that a JSON file would give back."""
+    plain = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    return json.loads(json.dumps(plain, default=str))
 
 
 def write_record(path: Path, record: Mapping[str, Any]) -> None:

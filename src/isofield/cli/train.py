@@ -5,7 +5,7 @@ import json
 import os
 import types
 import typing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +13,7 @@ import tyro
 
 from isofield.cli.console import print_table
 from isofield.cli.options import Options
-from isofield.cli.run_record import versions
+from isofield.cli.run_record import as_json, versions
 from isofield.errors import InputError
 from isofield.training.options import TrainOptions
 
@@ -143,15 +143,14 @@ def check_options(options: TrainOptions) -> None:
 
 def record(args: Train, config: Any) -> dict[str, Any]:
     """What config.json says about a training, as plain JSON values."""
-    whole = {
+    return {
         "system": args.system,
-        "config": asdict(config),
+        "config": as_json(config),
         "data": str(args.data.resolve()),
         "weights": None if args.weights is None else str(args.weights.resolve()),
-        "options": asdict(args.options),
+        "options": as_json(args.options),
         "versions": versions(),
     }
-    return json.loads(json.dumps(whole, default=str))
 
 
 def override(config: Any, settings: tuple[str, ...]) -> Any:

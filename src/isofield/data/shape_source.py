@@ -15,15 +15,17 @@ from torch import Tensor
 
 from isofield.batch import DistanceBatch, OccupancyBatch
 from isofield.data.sampling import NEAR, SIDE
+from isofield.geometry.boundary import Boundary
 from isofield.geometry.mesh import Mesh
 from isofield.geometry.sampling import sample_surface
-from isofield.geometry.signed_distance import signed_distance
 from isofield.geometry.similarity import Similarity
 from isofield.observation import PointCloud
 
 SHARES = (0.1, 0.8)
 """Of a batch's points: on the surface, and near it; the rest is uniform. With more on the surface, distances
 flatten around it and the zero level wanders."""
+PROBES = 10_000
+"""Points that tell whether all faces are surface."""
 NOISE = 0.005
 """Of the clouds that networks see; longest edge 1."""
 
@@ -44,17 +46,30 @@ class ShapeSamples:
     ) -> "ShapeSamples":
         """Samples of a mesh that is normalised to the unit box.
 
+        Args:
+            mesh: What is within its shape is left out.
+            seed: Of all draws.
+            surface: Points on the surface; 100,000 where parts of the mesh are within the shape.
+            near: Points near the surface.
+            uniform: Points in the cube of side 1.1.
+
         Raises:
+            InputError: The mesh encloses nothing.
             ValueError: The mesh has no area.
         """
-        on, _ = sample_surface(mesh, surface, seed)
+        boundary = Boundary.of(mesh, seed + 1, PROBES)
+        if boundary.is_whole:
+            on, _ = sample_surface(mesh, surface, seed)
+        else:
+            boundary = Boundary.of(mesh, seed)
+            on = boundary.points
         draw = np.random.default_rng([seed, 1])
         base = on[draw.integers(len(on), size=near)]
         sigma = 10 ** draw.uniform(*NEAR, (near, 1))
         close = np.clip(base + sigma * draw.standard_normal((near, 3)), -SIDE / 2, SIDE / 2)
         anywhere = draw.uniform(-SIDE / 2, SIDE / 2, (uniform, 3))
         places = np.concatenate([close, anywhere])
-        sdf = signed_distance(mesh, places)
+        sdf = boundary.signed_distance(places)
         single = (array.astype(np.float32) for array in (on, close, sdf[:near], anywhere, sdf[near:]))
         return cls(*single)
 

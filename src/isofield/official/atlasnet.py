@@ -12,7 +12,7 @@ from torch import Tensor
 
 from isofield.errors import InputError
 from isofield.official.lineages import Checkpoint, Choices
-from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
+from isofield.official.names import Rename, load_named, official_from_ours
 from isofield.systems.atlasnet import AtlasNet, AtlasNetConfig
 
 FIRST = "decoder.decoder.0.conv1.weight"
@@ -90,10 +90,7 @@ def atlasnet_from_official(state: Mapping[str, Tensor], config: AtlasNetConfig) 
         InputError: A key is missing, unknown, or of another shape than the config asks for.
     """
     system, names = AtlasNet(config), table(config)
-    ours = ours_from_official(state, names)
-    check_complete(ours, system.state_dict(), names)
-    system.load_state_dict(ours)
-    return system.eval()
+    return load_named(system, state, names)
 
 
 def official_from_atlasnet(system: AtlasNet) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from isofield.errors import InputError
-from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
+from isofield.official.names import Rename, load_named, official_from_ours
 from isofield.systems.convonet import ConvONet, ConvONetConfig
 
 
@@ -83,10 +83,7 @@ def convonet_from_official(state: Mapping[str, Tensor], config: ConvONetConfig) 
     if config.encoder == "voxels" and config.grid_resolution:
         state = {key: tensor for key, tensor in state.items() if not key.startswith("encoder.unet.")}
     system = ConvONet(config)
-    ours = ours_from_official(state, TABLE)
-    check_complete(ours, system.state_dict(), TABLE)
-    system.load_state_dict(ours)
-    return system.eval()
+    return load_named(system, state, TABLE)
 
 
 def official_from_convonet(system: ConvONet) -> dict[str, Tensor]:

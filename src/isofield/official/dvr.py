@@ -10,7 +10,7 @@ from torch import Tensor
 
 from isofield.errors import InputError
 from isofield.official.lineages import Checkpoint, Choices
-from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
+from isofield.official.names import Rename, load_named, official_from_ours
 from isofield.official.onet import _resnet
 from isofield.systems.dvr import DVR, DVRConfig
 
@@ -66,10 +66,7 @@ def dvr_from_official(state: Mapping[str, Tensor], config: DVRConfig) -> DVR:
         InputError: A key is missing, unknown, or of another shape than the config asks for.
     """
     system = DVR(config)
-    ours = ours_from_official(state, TABLE)
-    check_complete(ours, system.state_dict(), TABLE)
-    system.load_state_dict(ours)
-    return system.eval()
+    return load_named(system, state, TABLE)
 
 
 def official_from_dvr(system: DVR) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from isofield.errors import InputError
 from isofield.official.lineages import Checkpoint, Choices
-from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
+from isofield.official.names import Rename, load_named, official_from_ours
 from isofield.systems.imnet import IMNet, IMNetConfig
 
 _BLOCK = {"conv_1": "inner", "bn_1": "inner_norm", "conv_2": "outer", "bn_2": "outer_norm"}
@@ -71,10 +71,7 @@ def imnet_from_official(state: Mapping[str, Tensor], config: IMNetConfig) -> IMN
     """
     system = IMNet(config)
     table = PICTURE_TABLE if config.sees == "image" else TABLE
-    ours = ours_from_official(state, table)
-    check_complete(ours, system.state_dict(), table)
-    system.load_state_dict(ours)
-    return system.eval()
+    return load_named(system, state, table)
 
 
 def official_from_imnet(system: IMNet) -> dict[str, Tensor]:

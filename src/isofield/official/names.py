@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from isofield.errors import InputError
 
+Network = TypeVar("Network", bound=nn.Module)
 LEAVES = "weight|bias|running_mean|running_var|num_batches_tracked"
 
 
@@ -49,6 +51,19 @@ def official_from_ours(state: Mapping[str, Tensor], table: Iterable[Rename]) -> 
         weight = rule.trailing and name.endswith(".weight")
         renamed[name] = tensor.reshape(*tensor.shape, *[1] * rule.trailing) if weight else tensor
     return renamed
+
+
+def load_named(network: Network, state: Mapping[str, Tensor], table: Iterable[Rename]) -> Network:
+    """The network with official weights, in evaluation mode.
+
+    Raises:
+        InputError: A key is missing, unknown, or of another shape than the network's.
+    """
+    table = list(table)
+    ours = ours_from_official(state, table)
+    check_complete(ours, network.state_dict(), table)
+    network.load_state_dict(ours)
+    return network.eval()
 
 
 def check_complete(

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from isofield.errors import InputError
 from isofield.official.lineages import Checkpoint, Choices
-from isofield.official.names import Rename, check_complete, official_from_ours, ours_from_official
+from isofield.official.names import Rename, load_named, official_from_ours
 from isofield.systems.onet import ONet, ONetConfig
 
 ENCODERS: dict[Any, tuple[Any, Any]] = {
@@ -123,10 +123,7 @@ def onet_from_official(state: Mapping[str, Tensor], config: ONetConfig) -> ONet:
     """
     system = ONet(config)
     names = table(config, is_legacy(state))
-    ours = ours_from_official(state, names)
-    check_complete(ours, system.state_dict(), names)
-    system.load_state_dict(ours)
-    return system.eval()
+    return load_named(system, state, names)
 
 
 def official_from_onet(system: ONet, legacy: bool = False) -> dict[str, Tensor]:

@@ -35,7 +35,7 @@ from isofield.geometry.template import icosphere, square
 from isofield.observation import Photo, unit_from_world
 from isofield.ops.chamfer import chamfer
 from isofield.scene import Scene
-from isofield.systems.coded import CodedSystem
+from isofield.systems.coded import CodedSystem, check_objects
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,7 @@ class AtlasNetConfig:
     """Of the mesh, about."""
 
     def __post_init__(self) -> None:
-        if self.sees == "object" and self.objects < 1:
-            raise InputError("a code for each object needs their number: set objects")
-        if self.sees == "object" and self.mirror:
-            raise InputError(
-                "mirrored objects would need codes of their own: set mirror or sees=object, not both"
-            )
+        check_objects(self.sees, self.objects, self.mirror)
         if self.patches < 1 or min(self.points, self.vertices) < 4 * self.patches:
             raise InputError(
                 f"{self.patches} patches need 4 points each: set patches lower, or points and vertices higher"

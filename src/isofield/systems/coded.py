@@ -4,6 +4,7 @@ Encoders of the baselines, and their inputs, are those of Occupancy Networks (ar
 decoders differ.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -56,12 +57,21 @@ class CodedConfig:
     """Training: show every other object mirrored from left to right."""
 
     def __post_init__(self) -> None:
-        if self.sees == "object" and self.objects < 1:
-            raise InputError("a code for each object needs their number: set objects")
-        if self.sees == "object" and self.mirror:
-            raise InputError(
-                "mirrored objects would need codes of their own: set mirror or sees=object, not both"
-            )
+        check_objects(self.sees, self.objects, self.mirror)
+
+
+def check_objects(sees: str, objects: int, mirror: bool) -> None:
+    """Nothing, if the choices about codes of objects agree.
+
+    Raises:
+        InputError: Their number is missing, or mirrored objects would need codes of their own.
+    """
+    if sees == "object" and objects < 1:
+        raise InputError("a code for each object needs their number: set objects")
+    if sees == "object" and mirror:
+        raise InputError(
+            "mirrored objects would need codes of their own: set mirror or sees=object, not both"
+        )
 
 
 class CodedSystem(System):
@@ -83,9 +93,9 @@ class CodedSystem(System):
         names = {"points": "cloud", "image": "images", "voxels": "voxels", "object": "item"}
         return self.encoder(getattr(batch, names[self.config.sees]))
 
+    @abstractmethod
     def scene(self, condition: Code, unit: Similarity | None = None) -> Scene:
         """The shape of a condition, in the unit box or where `unit` (unit from world) says."""
-        raise NotImplementedError
 
     def shown(self, observation: Any) -> tuple[Shaped[Tensor, "..."], Similarity]:
         """What the encoder takes, and the map from the observation's frame to the unit box."""

@@ -30,11 +30,23 @@ from isofield.systems.deepsdf import DeepSDF
 from isofield.systems.deepsdf_cloud import distances_of
 
 POSE = 0.2
+"""Rate of pose and size, in units of the code's."""
 FREE_WEIGHT = 5.0
 """How much more a place counts that is free and lies inside."""
 AXES = {"x": 0, "y": 1, "z": 2}
 Watch = Callable[[float, str], None]
 """Hears the share that is done, and how it goes."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """A part of the descent, from which the better starts go on."""
+
+    keep: int
+    """Starts that take part."""
+    steps: int
+    places: int
+    """Asked per start and step."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +59,8 @@ class CompletionConfig:
     """Sizes of the whole to start from, in units of the longest edge of what was seen."""
     backs: tuple[float, ...] = (0.0, 0.25)
     """How far behind the middle of what was seen the middle of the whole may be, in the same unit."""
-    stages: tuple[tuple[int, int, int], ...] = ((16, 60, 400), (4, 120, 1_000), (1, 300, 4_000))
-    """Starts that are kept, steps, and places per start, from stage to stage."""
+    rounds: tuple[Round, ...] = (Round(16, 60, 400), Round(4, 120, 1_000), Round(1, 300, 4_000))
+    """Fewer starts and more places from round to round."""
     rate: float = 1e-2
     """Of Adam, for the code; pose moves at a fifth of it."""
     prior: float = 1e-3
@@ -173,49 +185,51 @@ def complete(
     upright = upright_from(config.up)
     scan = replace(solved.cloud, normals=outward(solved)).transformed(upright)
     known = Known.of(scan, config)
-    guess = starts(system, scan, config)
     draw = torch.Generator().manual_seed(config.seed)
-    total, done = sum(steps * count * keep for keep, steps, count in config.stages), 0
-    with torch.inference_mode(False), torch.enable_grad():
-        first = guess.log_scale.detach().clone()
-        for keep, steps, count in config.stages:
-            if keep < len(guess.codes):
-                error = known.errors(system, guess, 2 * count, draw)
-                best = error.argsort(stable=True)[:keep]
-                guess, first = guess.kept(best), first[best]
-            for step in range(steps):
-                if step == 0:
-                    optimiser = adam(guess, config)
-                rate = 0.1 if 2 * step >= steps else 1.0
-                for group in optimiser.param_groups:
-                    group["lr"] = rate * group["rate"]
-                loss = known.drawn(len(guess.codes), count, draw).difference(system, guess)
-                size = config.size_prior * (guess.log_scale - first).square()
-                optimiser.zero_grad()
-                (loss + config.prior * guess.codes.square().mean(1) + size).sum().backward()
-                optimiser.step()
-                done += count * len(guess.codes)
-                told(
-                    min(done / total, 1.0),
-                    f"{len(guess.codes)} starts, error {float(loss.detach().min()):.4f}",
-                )
-    ball = guess.similarity() @ upright
-    code = guess.codes.detach()[:1].clone()
+    guess = descended(system, known, starts(system, scan, config), config, draw, told)
+    ball, code = guess.similarity() @ upright, guess.codes.detach()[:1].clone()
     world = solved.world_from_scene
-    left = float(known.errors(system, guess, len(known.places), draw)[0]) * world.scale
+    view = View.of(solved.cloud) if config.carve else None
+    pose = {
+        "yaw_degrees": degrees(float(guess.yaw.detach()[0])),
+        "ball_radius": world.scale / ball.scale,
+    }
     scene = Scene(
         box=box_of(ball),
         world_from_scene=world,
-        inside=carved(inside_of(system.field, code, ball), View.of(solved.cloud) if config.carve else None),
-        notes={
-            **solved.notes,
-            "pose": {
-                "yaw_degrees": degrees(float(guess.yaw.detach()[0])),
-                "ball_radius": world.scale / ball.scale,
-            },
-        },
+        inside=carved(inside_of(system.field, code, ball), view),
+        notes={**solved.notes, "pose": pose},
     )
-    return Completed(scene, code, left, solved.cloud.transformed(world))
+    left = float(known.errors(system, guess, len(known.places), draw)[0])
+    return Completed(scene, code, left * world.scale, solved.cloud.transformed(world))
+
+
+def descended(
+    system: DeepSDF, known: Known, guess: Guess, config: CompletionConfig, draw: torch.Generator, told: Watch
+) -> Guess:
+    """The starts that are left after all rounds, as far down as these lead."""
+    total, done = sum(each.steps * each.places * each.keep for each in config.rounds), 0
+    with torch.inference_mode(False), torch.enable_grad():
+        first = guess.log_scale.detach().clone()
+        for each in config.rounds:
+            if each.keep < len(guess.codes):
+                error = known.errors(system, guess, 2 * each.places, draw)
+                best = error.argsort(stable=True)[: each.keep]
+                guess, first = guess.kept(best), first[best]
+            optimiser = adam(guess, config)
+            for step in range(each.steps):
+                slower = 0.1 if 2 * step >= each.steps else 1.0
+                for group in optimiser.param_groups:
+                    group["lr"] = slower * group["rate"]
+                error = known.drawn(len(guess.codes), each.places, draw).difference(system, guess)
+                size = config.size_prior * (guess.log_scale - first).square()
+                optimiser.zero_grad()
+                (error + config.prior * guess.codes.square().mean(1) + size).sum().backward()
+                optimiser.step()
+                done += each.places * len(guess.codes)
+                words = f"{len(guess.codes)} starts, error {float(error.detach().min()):.4f}"
+                told(min(done / total, 1.0), words)
+    return guess
 
 
 def adam(guess: Guess, config: CompletionConfig) -> torch.optim.Adam:

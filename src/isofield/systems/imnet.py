@@ -31,7 +31,7 @@ from isofield.fields.imnet import ImNetField
 from isofield.geometry import Box, Similarity
 from isofield.observation import Photo, Voxels, unit_from_world
 from isofield.scene import Scene
-from isofield.systems.coded import CodedSystem
+from isofield.systems.coded import CodedSystem, check_objects
 
 
 @dataclass(frozen=True)
@@ -70,12 +70,7 @@ class IMNetConfig:
     """Value on the surface."""
 
     def __post_init__(self) -> None:
-        if self.sees == "object" and self.objects < 1:
-            raise InputError("a code for each object needs their number: set objects")
-        if self.sees == "object" and self.mirror:
-            raise InputError(
-                "mirrored objects would need codes of their own: set mirror or sees=object, not both"
-            )
+        check_objects(self.sees, self.objects, self.mirror)
         if self.taught and self.sees != "image":
             raise InputError("only the code of a picture is taught by that of voxels: set sees=image")
         if self.image_size < PIXELS:

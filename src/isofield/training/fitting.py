@@ -13,8 +13,8 @@ from isofield.data import write_mesh, write_points
 from isofield.data.sampling import SIDE
 from isofield.data.shape_source import ShapeSource
 from isofield.errors import InputError
-from isofield.extract import extract_mesh
-from isofield.geometry import Box, Mesh, Similarity
+from isofield.extract import surface_of
+from isofield.geometry import Box, Similarity
 from isofield.metrics.surface import to_triangles
 from isofield.observation import PointCloud
 from isofield.scene import Scene
@@ -79,20 +79,6 @@ class Fitting:
         except InputError:
             return
         write_mesh(path, mesh.transformed(back))
-
-
-def surface_of(scene: Scene, resolution: int | None = None) -> Mesh:
-    """The mesh of a scene in its own frame: extracted, or the scene's own.
-
-    Raises:
-        InputError: It has no surface.
-    """
-    if scene.mesh is not None:
-        return scene.mesh
-    if scene.inside is None:
-        raise InputError("this system offers no surface")
-    cells = resolution or scene.resolution
-    return extract_mesh(scene.inside, scene.box, resolution=cells, normals="faces")
 
 
 def estimated_distance(scene: Scene, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
