@@ -9,7 +9,7 @@ from PIL import Image
 from isofield.data.binvox import write_binvox
 from isofield.data.chosen import chosen, words_of
 from isofield.data.manifest import Entry
-from isofield.data.seen_source import PhotoSource, VoxelSource, window
+from isofield.data.seen_source import PhotoSource, StagedVoxelSource, VoxelSource, window
 from isofield.data.shapenet import items
 from isofield.errors import InputError
 from isofield.geometry import Box
@@ -85,6 +85,30 @@ def test_mirrored_models_go_with_mirrored_pictures_and_voxels(root):
             assert bool(b.voxels[i, 0].all()) == inside_left
             seen.add(mirrored)
     assert seen == {False, True}
+
+
+def test_stages_show_centres_of_coarse_voxels_and_then_the_labelled_points(root):
+    solid = np.zeros((32, 32, 32), bool)
+    solid[17, 3, 5] = solid[30, 30, 30] = True
+    for item in items(root, "train"):
+        write_binvox(item.voxel_file, Voxels(solid, Box.cube()))
+    staged = StagedVoxelSource.of(
+        root, seed=0, size=4, cloud_size=0, mirror=True, points=5000, epochs=(1, 2)
+    )
+    last = VoxelSource.of(root, seed=0, size=4, cloud_size=0, mirror=True, points=5000)
+    for step, edge in enumerate((16, 32, 32, None)):
+        batch = staged.batch(step, 0, 1)
+        if edge is None:
+            assert batch.points.equal(last.batch(step, 0, 1).points)
+            break
+        cells = (batch.points.numpy() + 0.5) * edge - 0.5
+        assert np.abs(cells - np.round(cells)).max() < 1e-4
+        for cell, inside, voxels in zip(np.round(cells).astype(int), batch.inside, batch.voxels, strict=True):
+            assert len(np.unique(cell, axis=0)) == min(5000, edge**3)
+            blocks = voxels.numpy().reshape((edge, 32 // edge) * 3).max((1, 3, 5))
+            assert (blocks[tuple(cell.T)] == inside.numpy()).all()
+            if edge == 16:
+                assert inside[:4096].sum() == 2
 
 
 def test_measuring_shows_view_0_every_time(root):

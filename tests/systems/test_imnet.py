@@ -154,3 +154,5 @@ def test_what_was_not_learned_from_is_refused() -> None:
         replace(SMALL, sees="object")
     with pytest.raises(InputError, match="set image_size"):
         replace(SMALL, image_size=64)
+    with pytest.raises(InputError, match="set epochs_16"):
+        replace(SMALL, epochs_16=-1)

@@ -197,7 +197,7 @@ def labelled(
 
 def on_surface(item: Item, draw: np.random.Generator, count: int) -> Float[np.ndarray, "n 3"]:
     """Some of a model's surface points, exact."""
-    surface = item.cloud().points
+    surface = item.cloud(with_normals=False).points
     return surface[draw.integers(len(surface), size=count)]
 
 

@@ -4,12 +4,14 @@ As the official training: a random view of each model in training and view 0 to 
 voxels, and labelled points as in `occupancy` (arXiv:1812.03828, section 4).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import max_pool3d
 
+from isofield.batch import OccupancyBatch
 from isofield.data.occupancy import OccupancySource, rows
 from isofield.data.shapenet import Item
 from isofield.data.varied import recoloured, widened
@@ -55,6 +57,28 @@ class VoxelSource(OccupancySource):
 
     def _shown(self, seen: Voxels, mirrored: bool) -> dict[str, Tensor]:
         return {"voxels": rows(seen.occupied[::-1] if mirrored else seen.occupied)}
+
+
+@dataclass(frozen=True)
+class StagedVoxelSource(VoxelSource):
+    """From coarse to fine: centres of 16^3 voxels for some epochs, then of 32^3, then the labelled points.
+
+    The stages of IM-NET (arXiv:1812.02822, section 3.3); coarse voxels are full where one of theirs is.
+    """
+
+    epochs: tuple[int, int] = (200, 200)
+    """Of the stages with 16^3 and 32^3 voxels."""
+
+    def _sample(self, number: int) -> OccupancyBatch:
+        known, epoch = super()._sample(number), number // len(self.models)
+        if epoch >= sum(self.epochs):
+            return known
+        assert known.voxels is not None
+        solid = max_pool3d(known.voxels, 2) if epoch < self.epochs[0] else known.voxels
+        order = np.random.default_rng([self.seed, 3, number]).permutation(solid.numel())
+        pick = np.resize(order, self.points)
+        centres = (np.stack(np.unravel_index(pick, solid.shape[1:]), -1) + 0.5) / solid.shape[-1] - 0.5
+        return replace(known, points=rows(centres), inside=solid.reshape(1, -1)[:, pick])
 
 
 def window(

@@ -34,7 +34,7 @@ class SurfaceSource:
         items = {item.name: item for item in (*self.source.held, *self.source.models)}
         distances = []
         for known in self.source.held_out():
-            truth = items[known.name].cloud().points[:SAMPLES]
+            truth = items[known.name].cloud(with_normals=False).points[:SAMPLES]
             distances.append(chamfer_l1(surface_points(system.reconstruct(known.observation)), truth))
         if not distances:
             return {}

@@ -23,7 +23,7 @@ from torch.nn.functional import mse_loss
 from isofield.batch import OccupancyBatch
 from isofield.condition import Code
 from isofield.data.occupancy import ObjectSource, OccupancySource
-from isofield.data.seen_source import PhotoSource, VoxelSource
+from isofield.data.seen_source import PhotoSource, StagedVoxelSource
 from isofield.encoders.imnet import EDGE, PIXELS, ImNetPicture, ImNetVoxels
 from isofield.encoders.table import CodeTable
 from isofield.errors import InputError
@@ -53,7 +53,11 @@ class IMNetConfig:
     taught: bool = False
     """Training as published: the code of a picture follows that of voxels, whose encoder learns along."""
     points: int = 4096
-    """Training: labelled points per object."""
+    """Training: labelled points per object, or centres of voxels."""
+    epochs_16: int = 200
+    """Training, from voxels: epochs on the centres of 16^3 voxels, at first."""
+    epochs_32: int = 200
+    """Training, from voxels: epochs on those of 32^3 voxels that follow; labelled points come last."""
     image_size: int = 137
     """Pixels along the edges of pictures, of which the network sees the middle 128."""
     crop: float = 1.0
@@ -77,6 +81,8 @@ class IMNetConfig:
             raise InputError(f"the network sees {PIXELS} pixels: set image_size to that, or more")
         if not 0 < self.threshold < 1:
             raise InputError(f"threshold {self.threshold} is not between 0 and 1")
+        if self.epochs_16 < 0 or self.epochs_32 < 0:
+            raise InputError("a stage can't have fewer than no epochs: set epochs_16 and epochs_32 to 0 or more")
 
 
 class IMNet(CodedSystem):
@@ -105,7 +111,9 @@ class IMNet(CodedSystem):
         choices: dict[str, Any] = {"points": config.points, "mirror": config.mirror}
         if config.sees == "image":
             choices |= {"image_size": config.image_size, "crop": config.crop, "solid": config.taught}
-        kinds: dict[str, type[OccupancySource]] = {"voxels": VoxelSource, "image": PhotoSource}
+        elif config.sees == "voxels":
+            choices["epochs"] = config.epochs_16, config.epochs_32
+        kinds: dict[str, type[OccupancySource]] = {"voxels": StagedVoxelSource, "image": PhotoSource}
         kind = kinds.get(config.sees, ObjectSource)
         return kind.of(data, seed, size, 0, config.held, config.only, **choices)
 
