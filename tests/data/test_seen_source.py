@@ -92,9 +92,7 @@ def test_stages_show_centres_of_coarse_voxels_and_then_the_labelled_points(root)
     solid[17, 3, 5] = solid[30, 30, 30] = True
     for item in items(root, "train"):
         write_binvox(item.voxel_file, Voxels(solid, Box.cube()))
-    staged = StagedVoxelSource.of(
-        root, seed=0, size=4, cloud_size=0, mirror=True, points=5000, epochs=(1, 2)
-    )
+    staged = StagedVoxelSource.of(root, seed=0, size=4, cloud_size=0, mirror=True, points=5000, epochs=(1, 2))
     last = VoxelSource.of(root, seed=0, size=4, cloud_size=0, mirror=True, points=5000)
     for step, edge in enumerate((16, 32, 32, None)):
         batch = staged.batch(step, 0, 1)

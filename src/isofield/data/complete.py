@@ -41,7 +41,9 @@ def completed(
     item = Item(model.category, model.id, dataset / model.category / model.id)
     if not (VOXELS in entry.bytes and entry.is_finished(item.folder, [VOXELS])):
         known = item.occupied()
-        write_binvox(item.voxel_file, filled(item.cloud(with_normals=False).points, known.points, known.inside))
+        write_binvox(
+            item.voxel_file, filled(item.cloud(with_normals=False).points, known.points, known.inside)
+        )
         entry = _with(entry, item, VOXELS)
     if is_complete(entry, item.folder, views, size):
         return entry

@@ -82,7 +82,9 @@ class IMNetConfig:
         if not 0 < self.threshold < 1:
             raise InputError(f"threshold {self.threshold} is not between 0 and 1")
         if self.epochs_16 < 0 or self.epochs_32 < 0:
-            raise InputError("a stage can't have fewer than no epochs: set epochs_16 and epochs_32 to 0 or more")
+            raise InputError(
+                "a stage can't have fewer than no epochs: set epochs_16 and epochs_32 to 0 or more"
+            )
 
 
 class IMNet(CodedSystem):
