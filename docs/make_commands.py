@@ -49,6 +49,7 @@ def row(action: argparse.Action) -> str:
     else:
         words = f"`{action.metavar or action.dest}`"
     default = f"`{default}`" if default not in ("", "None", "False") else ""
+    default = "required" if "(required)" in text else default
     text = text.replace(" (required)", "").replace("|", "\\|")
     return f"| {words} | {default} | {text} |\n"
 
