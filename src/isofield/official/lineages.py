@@ -28,6 +28,8 @@ LINEAGES: dict[str, str] = {
     "deepsdf": "isofield.official.deepsdf",
     "dvr": "isofield.official.dvr",
     "onet": "isofield.official.onet",
+    "voxel_decoder": "isofield.official.voxel_decoder",
+    "psgn": "isofield.official.psgn",
     "convonet": "isofield.official.convonet_config",
     "ldif": "isofield.official.ldif",
 }

@@ -43,7 +43,7 @@ def _norm(official: str, ours: str, legacy: bool) -> list[Rename]:
 
 def table(config: ONetConfig, legacy: bool = False) -> list[Rename]:
     """Every layer of the variant under its official name and ours."""
-    return _decoder(config, legacy) + _latent() + _encoders(config)
+    return _decoder(config, legacy) + _latent() + encoders(config)
 
 
 def _decoder(config: ONetConfig, legacy: bool) -> list[Rename]:
@@ -79,7 +79,8 @@ def _latent() -> list[Rename]:
     return [Rename(f"encoder_latent.{theirs}", f"latent.{ours}") for theirs, ours in names.items()]
 
 
-def _encoders(config: ONetConfig) -> list[Rename]:
+def encoders(config: Any) -> list[Rename]:
+    """Every layer of what turns an observation into a code, which the baselines have, too."""
     if config.sees == "image":
         return _resnet()
     if config.sees == "voxels":
@@ -218,12 +219,12 @@ def infer_config(state: Mapping[str, Tensor]) -> ONetConfig:
     lift = state.get("decoder.fc_p.weight", state.get("decoder.conv_p.weight"))
     assert lift is not None
     field = _inferred_field(state)
-    sees, encoder, width, objects = _inferred_encoder(state)
+    sees, encoder, width, objects = inferred_encoder(state)
     latent = state.get("encoder_latent.fc_mean.weight")
     taken = state.get("decoder.fc_z.weight")
     return ONetConfig(
         sees=sees,
-        code_size=_inferred_code(state, sees),
+        code_size=inferred_code(state, sees),
         latent_size=0 if taken is None else int(taken.shape[1]),
         posterior=latent is not None,
         encoder=encoder,
@@ -245,8 +246,8 @@ def _inferred_field(state: Mapping[str, Tensor]) -> Any:
     return "cbn" if any(key.startswith("decoder.bn.") for key in state) else "simple"
 
 
-def _inferred_encoder(state: Mapping[str, Tensor]) -> tuple[Any, Any, int, int]:
-    """What it sees, kind of PointNet, its width, number of objects."""
+def inferred_encoder(state: Mapping[str, Tensor]) -> tuple[Any, Any, int, int]:
+    """What it sees, kind of PointNet, its width, number of objects; raises InputError for an unknown one."""
     if "encoder.weight" in state:
         return "object", "residual", 128, len(state["encoder.weight"])
     if "encoder.features.conv1.weight" in state:
@@ -261,7 +262,8 @@ def _inferred_encoder(state: Mapping[str, Tensor]) -> tuple[Any, Any, int, int]:
     return "nothing", "residual", 128, 0
 
 
-def _inferred_code(state: Mapping[str, Tensor], sees: str) -> int:
+def inferred_code(state: Mapping[str, Tensor], sees: str) -> int:
+    """Channels of the code; raises InputError where the layer that makes it is missing."""
     if sees == "nothing":
         return 0
     if sees == "object":
