@@ -1,7 +1,7 @@
 """Write the numbers of fit.md, grid.md, complete.md and representation.md: `python docs/make_fit.py`.
 
-They are those of benchmarks/results/fit.json, complete.json and representation.json, as benchmarks/fit.py,
-benchmarks/complete.py and `isofield bench representation` wrote them; nothing here is typed by hand.
+They are those of fit.json, complete.json, unseen.json and representation.json in benchmarks/results, as the
+scripts of these names and `isofield bench representation` wrote them; nothing here is typed by hand.
 """
 
 import json
@@ -15,6 +15,8 @@ from isofield.report.representation import COLUMNS, called, error_over_bytes, me
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "benchmarks" / "results"
 BEGIN, END = "<!-- made by docs/make_fit.py -->", "<!-- made until here -->"
+SEEN = {"deepsdf": "300 points, normals", "imnet": "32³ voxels"}
+"""By systems of which the others see something else."""
 COLOURS = ("#2f6f9f", "#b3541e", "#4a8c4a", "#8a5a9f", "#9c8b7a", "#c2447e", "#00808a", "#a58a00", "#5b5bd6")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 64, 620, 20, 350
 
@@ -88,6 +90,42 @@ def representation_part() -> str:
     return f"{len(shapes)} shapes: {', '.join(shapes)}.\n\n" + "\n".join(lines)
 
 
+def unseen_part() -> str:
+    """Trained systems on models that they have not seen."""
+    found = read("unseen.json")
+    if found is None:
+        return "Not measured yet."
+    heads = (
+        "sees",
+        "a shape's numbers",
+        "network's",
+        "steps x batch",
+        "training, s",
+        "error",
+        "IoU",
+        "normals",
+    )
+    lines = ["| system | " + " | ".join((*heads, "F(0.01)", "answer, s")) + " |"]
+    lines.append("|---|---" + "|---:" * (len(heads) + 1) + "|")
+    for name, row in sorted(found.items(), key=lambda item: item[1]["chamfer_l1"]):
+        sizes = [f"{row[key]:,}" if key in row else "–" for key in ("numbers_per_shape", "parameters")]
+        sizes += [f"{row['steps']:,} x {row['batch_size']}" if "steps" in row else "–"]
+        sizes += [f"{row['training_cpu_seconds']:,}" if "steps" in row else "–"]
+        measures = [f"{row['chamfer_l1']:.4f}"]
+        measures += [
+            f"{row[k]:.3f}" if k in row else "–" for k in ("iou_field", "normal_consistency", "fscore_0.01")
+        ]
+        cells = [SEEN.get(name, "300 points"), *sizes, *measures, f"{row['seconds']:.1f}"]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    failed = [f"{name} of {row['failed']}" for name, row in found.items() if row["failed"]]
+    said = (
+        f" No surface was found by {', '.join(failed)}; their other numbers are of the rest."
+        if failed
+        else ""
+    )
+    return "\n".join(lines) + f"\n\nMeans over {found['gauss']['models']} models of the test part.{said}"
+
+
 def curves() -> str:
     """Estimated error over seconds, both logarithmic."""
     found = read("fit.json") or {"rows": {}}
@@ -130,20 +168,21 @@ def curves() -> str:
     )
 
 
-def filled(page: str, part: str) -> str:
-    """The page with the part between the marks."""
-    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{part}\n{END}", page, flags=re.S)
+def filled(page: str, *parts: str) -> str:
+    """The page with the parts between the marks, in this order."""
+    left = iter(parts)
+    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{next(left)}\n{END}", page, flags=re.S)
 
 
 def pages() -> dict[str, str]:
     """Files of this folder -> content."""
     parts = {
-        "fit.md": fit_part,
-        "grid.md": grid_part,
-        "complete.md": complete_part,
-        "representation.md": representation_part,
+        "fit.md": [fit_part()],
+        "grid.md": [grid_part()],
+        "complete.md": [complete_part()],
+        "representation.md": [representation_part(), unseen_part()],
     }
-    made = {name: filled((DOCS / name).read_text(), part()) for name, part in parts.items()}
+    made = {name: filled((DOCS / name).read_text(), *part) for name, part in parts.items()}
     rows = read("representation.json")
     made["pictures/fit.svg"] = curves()
     made["pictures/representation.svg"] = error_over_bytes(rows or [])

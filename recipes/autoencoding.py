@@ -3,7 +3,7 @@
     python recipes/autoencoding.py [SYSTEM ...] [--data datasets/furniture] [--runs runs/autoencoding]
 
 The data set is that of `make data`, its training part, every model as it is. Each system has as many steps
-as it makes in about a quarter of an hour on one processor core, with networks of about the same size, smaller
+as it makes in about twelve minutes on one processor core, with networks of about the same size, smaller
 than the papers'. Running it again goes on where it stopped; two calls for different systems take two cores.
 benchmarks/unseen.py measures what comes of it on the test part.
 """
@@ -25,7 +25,7 @@ class Recipe:
     """What differs between the systems."""
 
     steps: int
-    """That take about a quarter of an hour on one core."""
+    """That take about twelve minutes on one core."""
     config: dict[str, object]
     batch_size: int = 16
     learning_rate: float = 1e-3
@@ -34,9 +34,9 @@ class Recipe:
 SEEN = {"cloud_size": CLOUD, "noise": 0.0}
 CODED = {"code_size": 256, "encoder_width": 128, **SEEN}
 RECIPES = {
-    "onet": Recipe(1450, {**CODED, "field_width": 128, "points": 512}),
+    "onet": Recipe(1200, {**CODED, "field_width": 128, "points": 512}),
     "deepsdf": Recipe(
-        1800,
+        1450,
         {
             "code_size": 128,
             "widths": ",".join(8 * ["256"]),
@@ -47,12 +47,14 @@ RECIPES = {
         },
     ),
     "imnet": Recipe(
-        1200, {"field_width": 32, "voxel_width": 8, "points": 512, "epochs_16": 8, "epochs_32": 8}
+        960,
+        {"field_width": 32, "voxel_width": 8, "points": 512, "epochs_16": 8, "epochs_32": 8},
+        learning_rate=3e-3,
     ),
-    "ldif": Recipe(950, {**SEEN, "head": 512, "points": 256, "near": 256, "local_points": 64}, batch_size=8),
-    "voxel_decoder": Recipe(1500, {**CODED, "width": 64}),
-    "atlasnet": Recipe(2100, {"code_size": 256, **SEEN, "width": 128, "points": 1000}),
-    "psgn": Recipe(2000, {**CODED, "made": 1024, "points": 1024}),
+    "ldif": Recipe(760, {**SEEN, "head": 512, "points": 256, "near": 256, "local_points": 64}, batch_size=8),
+    "voxel_decoder": Recipe(1200, {**CODED, "width": 64}),
+    "atlasnet": Recipe(1700, {"code_size": 256, **SEEN, "width": 128, "points": 1000}),
+    "psgn": Recipe(1600, {**CODED, "made": 1024, "points": 1024}),
 }
 
 
