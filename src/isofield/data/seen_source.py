@@ -63,7 +63,7 @@ class VoxelSource(OccupancySource):
 class StagedVoxelSource(VoxelSource):
     """From coarse to fine: centres of 16^3 voxels for some epochs, then of 32^3, then the labelled points.
 
-    The stages of IM-NET (arXiv:1812.02822, section 3.3); coarse voxels are full where one of theirs is.
+    The stages of IM-NET (arXiv:1812.02822); coarse voxels are full where one of theirs is.
     """
 
     epochs: tuple[int, int] = (200, 200)
