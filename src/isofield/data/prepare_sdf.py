@@ -16,7 +16,7 @@ from isofield.data.judging import clearest, seed_of
 from isofield.data.manifest import Entry
 from isofield.data.models import Model
 from isofield.data.sdf_samples import FILE, UNKNOWN, write_sdf_samples
-from isofield.geometry.boundary import BESIDE, Boundary
+from isofield.geometry.boundary import BESIDE, COUNT, Boundary
 from isofield.geometry.mesh import Mesh
 
 ROOM = 1.03
@@ -71,7 +71,7 @@ def signed_distances(
     draw = np.random.default_rng(seed)
     radius = ROOM * float(np.linalg.norm(mesh.vertices[np.unique(mesh.faces)], axis=1).max())
     ball = replace(mesh, vertices=mesh.vertices / radius)
-    boundary = Boundary.of(ball, draw, beside=BESIDE / radius)
+    boundary = Boundary.of(ball, draw, min(COUNT, count), BESIDE / radius)
     surface = boundary.points
     everywhere = draw.uniform(-1, 1, (max(1, round(UNIFORM * count)), 3))
     near = surface[draw.integers(len(surface), size=count - len(everywhere))]
