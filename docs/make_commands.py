@@ -47,11 +47,17 @@ def row(action: argparse.Action) -> str:
     if action.option_strings:
         words = ", ".join(f"`{option}`" for option in sorted(action.option_strings, key=len, reverse=True))
     else:
-        words = f"`{action.metavar or action.dest}`"
+        words = f"`{plain(str(action.metavar or action.dest))}`"
     default = f"`{default}`" if default not in ("", "None", "False") else ""
     default = "required" if "(required)" in text else default
     text = text.replace(" (required)", "").replace("|", "\\|")
     return f"| {words} | {default} | {text} |\n"
+
+
+def plain(words: str) -> str:
+    """What stands for an argument, without the brackets that tell how often it may."""
+    bare = re.sub(r"[\[\]{}]", "", words).removeprefix("None|")
+    return re.sub(r"(\w+) \1 \.\.\.", r"\1 ...", bare)
 
 
 if __name__ == "__main__":

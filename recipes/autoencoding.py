@@ -78,22 +78,13 @@ def main() -> int:
 def trained(name: str, args: argparse.Namespace) -> int:
     """Exit code of one training."""
     from isofield.cli import main as isofield
-    from isofield.data.sdf_samples import sdf_files
-    from isofield.errors import InputError
 
     recipe = RECIPES[name]
-    config = dict(recipe.config)
-    if name == "deepsdf":
-        try:
-            config["objects"] = len(sdf_files(args.data))
-        except InputError as error:
-            print(f"autoencoding: {error}", file=sys.stderr)
-            return 2
     start, cpu = time.perf_counter(), time.process_time()
     code = isofield(
         [
             *["train", name, str(args.data), "-o", str(args.runs / name)],
-            *[f"--set={key}={value}" for key, value in config.items()],
+            *[f"--set={key}={value}" for key, value in recipe.config.items()],
             *["--steps", str(args.steps or recipe.steps), "--batch-size", str(recipe.batch_size)],
             *["--learning-rate", str(recipe.learning_rate), "--weight-decay", "0", "--ema", "None"],
             *["--preview-every", "None", "--validate-every", "1000", "--save-minutes", "2"],

@@ -37,15 +37,8 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=0, help="0 for one per processor")
     args = parser.parse_args()
     from isofield.cli import main as isofield
-    from isofield.data.sdf_samples import sdf_files
-    from isofield.errors import InputError
 
-    try:
-        objects = len(sdf_files(args.data, only=SEATS))
-    except InputError as error:
-        print(f"deepsdf: {error}", file=sys.stderr)
-        return 2
-    chosen = [f"--set={key}={value}" for key, value in {**CONFIG, "objects": objects}.items()]
+    chosen = [f"--set={key}={value}" for key, value in CONFIG.items()]
     words = [
         *["train", "deepsdf", str(args.data), "-o", str(args.run), *chosen],
         *["--steps", str(args.steps), "--batch-size", "8", "--learning-rate", "0.001", "--weight-decay", "0"],

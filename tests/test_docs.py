@@ -16,6 +16,8 @@ from isofield.geometry import Box, Mesh
 from isofield.geometry.mesh_checks import check_mesh
 from isofield.observation import Voxels
 from isofield.scene import Scene
+from isofield.systems import SYSTEMS
+from isofield.systems.citations import PAPERS
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -114,6 +116,13 @@ def test_pages_of_fits_show_what_was_measured():
     made = runpy.run_path(str(ROOT / "docs" / "make_fit.py"))["pages"]()
     for name, content in made.items():
         assert (ROOT / "docs" / name).read_text() == content, f"{name}: run python docs/make_fit.py"
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_pages_cite_what_the_command_cites(system):
+    page = ROOT / "docs" / f"{system}.md"
+    for block in re.findall(r"```bibtex\n(.*?)\n```", page.read_text(), re.S):
+        assert block == "\n\n".join(paper.bibtex() for paper in PAPERS[system])
 
 
 def test_readme_names_every_verb():

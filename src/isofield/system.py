@@ -1,6 +1,7 @@
 """The contract that every system keeps."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -39,6 +40,11 @@ class System(nn.Module):
     def paces(self) -> Mapping[Tensor, float]:
         """Parameters with a learning rate of their own, in units of the training's; they don't decay."""
         return {}
+
+    @classmethod
+    def suited(cls, config: Any, data: Path) -> Any:
+        """The config to learn from a data set, with what only that can tell; raises InputError."""
+        return config
 
     @property
     def wants(self) -> type | None:

@@ -49,6 +49,14 @@ def test_a_silent_stage_never_promises_an_end_it_has_passed(clock):
     assert stages.remaining() == pytest.approx(0.5)
 
 
+def test_a_long_stage_says_how_far_it_is_where_there_is_no_bar(capsys, monkeypatch):
+    monkeypatch.setattr("isofield.cli.console.SILENCE", 0.0)
+    with Console({"solve": 1}).stage("solve") as advance:
+        advance(0.25, "4 starts")
+        advance(0.5)
+    assert capsys.readouterr().err == "solve: 25%, 4 starts\nsolve: 50%\nsolve: 0.0 s\n"
+
+
 def test_plain_lines_where_nobody_watches(capsys):
     console = Console({"read": 1})
     with console.stage("read"):

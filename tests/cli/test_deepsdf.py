@@ -30,7 +30,7 @@ def trained(tmp_path_factory):
     words = ["prepare", str(folder / "meshes"), "-o", str(data), *small, "--sdf", "--sdf-points", "8000"]
     assert main([*words, "--quiet"]) == 0
     count = sum(len(path.read_text().split()) for path in data.glob("*/train.lst"))
-    sets = [word for each in (*NETWORK, *FIT, f"objects={count}") for word in ("--set", each)]
+    sets = [word for each in (*NETWORK, *FIT) for word in ("--set", each)]
     options = ["--steps", "250", "--batch-size", "4", "--learning-rate", "5e-3", "--warmup", "10", "--quiet"]
     options += ["--threads", "1", "--validate-every", "125", "--ema", "None", "--preview-every", "None"]
     assert main(["train", "deepsdf", str(data), "-o", str(folder / "run"), *sets, *options]) == 0

@@ -102,6 +102,7 @@ def test_what_comes_out_is_what_the_system_has(mesh, tmp_path, capsys, system, s
     [
         ([], "there is nothing to fit"),
         (["none.obj"], "there is no file none.obj"),
+        (["ring.obj", "--system", "what"], "there is no system 'what'; choose one of grid"),
         (["ring.obj", "--system", "gauss"], "'gauss' is not fitted to single shapes; choose one of grid"),
         (["ring.obj", "other.obj"], "grid knows one shape, and 2 were given"),
         (["ring.obj", "--steps", "0"], "--steps 0 is impossible"),

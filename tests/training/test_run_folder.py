@@ -74,6 +74,14 @@ def test_foreign_folders_are_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_a_place_that_takes_no_folder_is_known_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="can't be written: Not a directory; choose another folder"):
+        RunFolder(tmp_path / "file" / "run", CONFIG).check()
+    RunFolder(tmp_path / "deep" / "run", CONFIG).check()
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_killed_before_the_config_was_there(tmp_path):
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "lock").touch()

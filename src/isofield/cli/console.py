@@ -2,7 +2,7 @@
 
 Everything on the way goes to stderr, results to stdout, so that output can be piped. On a
 terminal a bar appears when the work takes longer than two seconds; elsewhere each finished stage is
-a plain line. `NO_COLOR` is respected (by rich).
+a plain line, and a long one says every so often how far it is. `NO_COLOR` is respected (by rich).
 """
 
 import json
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 2.0
 """Seconds of work before a bar appears; before that it would only flicker."""
+
+SILENCE = 20.0
+"""Seconds of a stage without a word where there is no bar."""
 
 Advance = Callable[[float], None]
 """Called with the share of the stage that is done, in [0, 1]."""
@@ -103,6 +106,7 @@ class Console:
         self.json = json
         self.quiet = quiet
         self._silent = quiet or json
+        self._spoke = 0.0
         self._bar: _Bar | None = None
 
     @property
@@ -120,14 +124,21 @@ class Console:
         if self._bar is None and not self._silent and sys.stderr.isatty():
             self._bar = _Bar(self.stages)
         self.stages.enter(name)
+        self._spoke = time.monotonic()
         try:
-            yield self.stages.advance
+            yield self._advance
         except BaseException:
             self.close()
             raise
         seconds = self.stages.leave()
         if not self._silent and not sys.stderr.isatty():
             print(f"{name}: {seconds:.1f} s", file=sys.stderr)
+
+    def _advance(self, share: float, detail: str = "") -> None:
+        self.stages.advance(share, detail)
+        if self._bar is None and not self._silent and time.monotonic() - self._spoke >= SILENCE:
+            self._spoke = time.monotonic()
+            print(f"{self.stages.current}: {share:.0%}{detail and ', ' + detail}", file=sys.stderr)
 
     def warn(self, sentence: str) -> None:
         """Keep a warning for the record, and say it unless told to be silent."""

@@ -77,17 +77,21 @@ def run(args: Fit) -> int:
 
 def _recipe(args: Fit) -> "tuple[Recipe, Any]":
     """How the system is fitted, and its config; every fault of the words is found here."""
+    from isofield.systems import SYSTEMS
     from isofield.systems.fits import FITS
 
+    if args.system not in SYSTEMS:
+        raise InputError(f"there is no system {args.system!r}; choose one of {', '.join(FITS)}")
     if args.system not in FITS:
         raise InputError(f"{args.system!r} is not fitted to single shapes; choose one of {', '.join(FITS)}")
     recipe = FITS[args.system]
     if not args.meshes:
         raise InputError("there is nothing to fit; name at least one mesh")
     if recipe.most is not None and len(args.meshes) > recipe.most:
-        several = ", ".join(name for name, other in FITS.items() if other.most is None)
+        several = ", ".join(name for name, other in FITS.items() if other.most is None and name != "deepsdf")
         raise InputError(
-            f"{args.system} knows one shape, and {len(args.meshes)} were given; choose --system {several}"
+            f"{args.system} knows one shape, and {len(args.meshes)} were given; choose --system deepsdf,"
+            f" or one of {several}"
         )
     for name in ("steps", "learning_rate"):
         value = getattr(args, name)

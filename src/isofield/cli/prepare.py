@@ -103,7 +103,7 @@ def run(args: Prepare) -> int:
         "train, val, test": f"{found['train']}, {found['val']}, {found['test']}",
         "left out": f"{found['dropped']} unclear, {found['failed']} failed; reasons in {args.output / NAME}",
         "seconds": f"{sum(console.timings.values()):.1f}",
-        "next": f"isofield train SYSTEM {args.output} -o RUN",
+        "next": f"isofield train {'deepsdf' if args.sdf else 'SYSTEM'} {args.output} -o RUN",
     }
     console.finish("prepared", rows, record)
     return 0

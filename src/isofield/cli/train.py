@@ -57,6 +57,7 @@ def run(args: Train) -> int:
     cls, config = _system(args.system, args.set)
     if not args.data.exists():
         raise InputError(f"there is no data set {args.data}")
+    config = cls.suited(config, args.data)
     folder = RunFolder(args.output, record(args, config), args.restart)
     folder.check()
     from isofield.training.loop import train

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from isofield.errors import InputError
 
+MAGIC = (b"PK", b"\x80")
+"""How files begin that PyTorch wrote: zip archives, and pickles before those."""
+
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Contents of a `.pt` file: a dictionary of tensors, plain values and more dictionaries.
@@ -19,11 +23,12 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Only these are built; a file that asks for any other Python object is refused.
 
     Raises:
-        InputError: The file is missing, cut off, not a checkpoint, or holds pickled objects.
+        InputError: The file is missing, empty, cut off, not a checkpoint, or holds pickled objects.
     """
     try:
-        with open(path, "rb"):
-            pass
+        with open(path, "rb") as file:
+            if not file.read(1):
+                raise InputError(f"{path} is empty; download or copy it again")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     try:
@@ -84,6 +89,18 @@ def _numpy_scalars() -> list[Any]:
 
 
 def _unreadable(path: Path) -> InputError:
+    """What is wrong with a file that PyTorch does not read: it is something else, or not whole."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        if not any(name.endswith("data.pkl") for name in names):
+            return InputError(
+                f"{path} is no PyTorch checkpoint: it is an archive with {', '.join(names[:3])}"
+            )
+    with open(path, "rb") as file:
+        is_other = not file.read(4).startswith(MAGIC)
+    if is_other:
+        return InputError(f"{path} is no PyTorch checkpoint")
     return InputError(
         f"{path} is not a complete PyTorch checkpoint; it may be cut off: download or copy it again"
     )

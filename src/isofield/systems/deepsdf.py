@@ -21,6 +21,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from isofield.batch import DistanceBatch
+from isofield.data.sdf_samples import sdf_files
 from isofield.data.sdf_source import SdfSource
 from isofield.encoders.gauss import SolvedCloud, solve_cloud
 from isofield.encoders.table import CodeTable
@@ -42,7 +43,8 @@ class DeepSDFConfig:
     """Signed distances from a code per shape; defaults are those of the original code's five categories."""
 
     objects: int = 0
-    """Shapes of the training set, each with a code of its own; 0 keeps no codes, and fits new ones only."""
+    """Shapes of the training set, each with a code of its own; with 0 `isofield train` counts them. Weights
+    with 0 hold no codes, and fit new ones only."""
     code_size: int = 256
     """Channels of a code (CodeLength)."""
     widths: tuple[int, ...] = (512,) * 8
@@ -129,6 +131,15 @@ class DeepSDF(System):
     def paces(self) -> Mapping[Tensor, float]:
         """Codes learn twice as fast as the network, as published, and don't decay."""
         return {} if self.table is None else {self.table.codes.weight: 2.0}
+
+    @classmethod
+    def suited(cls, config: DeepSDFConfig, data: Path) -> DeepSDFConfig:
+        """With a code for each shape of the data, unless the config says how many there are."""
+        return (
+            config
+            if config.objects
+            else replace(config, objects=len(sdf_files(data, config.split, config.only)))
+        )
 
     @classmethod
     def batches(cls, config: DeepSDFConfig, data: Path, seed: int, size: int) -> SdfSource:

@@ -63,7 +63,8 @@ class RunFolder:
         """Nothing, if the folder is free, holds this very run, or a run to be started over.
 
         Raises:
-            InputError: Something else is there; the message names the first difference.
+            InputError: Something else is there, and the message names the first difference, or nothing can
+                be written there.
         """
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{self.path} is a file; name a folder for the run")
@@ -73,6 +74,7 @@ class RunFolder:
                 f"{self.path} is not empty and holds no run (no config.json); choose another folder"
             )
         if self.restart or not self.is_used:
+            self._rehearse()
             return
         try:
             old = json.loads(file.read_text())
@@ -83,6 +85,21 @@ class RunFolder:
                 f"{file} holds another training: {key} was {json.dumps(was)} and now is {json.dumps(now)};"
                 " use the same value, another folder, or --restart to start over"
             )
+
+    def _make(self) -> None:
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.path} can't be written: {error.strerror}; choose another folder"
+            ) from None
+
+    def _rehearse(self) -> None:
+        """Make the folder and take it away again: a place that takes none is known before any work."""
+        missing = [folder for folder in (self.state, *self.state.parents) if not folder.exists()]
+        self._make()
+        for folder in missing:
+            folder.rmdir()
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -96,12 +113,7 @@ class RunFolder:
             with self._locked():
                 pass  # nobody works in it
             self.path.rename(_unused(self.path))
-        try:
-            self.state.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{self.path} can't be written: {error.strerror}; choose another folder"
-            ) from None
+        self._make()
         with self._locked():
             for folder in (self.path, self.state):
                 for part in folder.glob(".*-*"):  # what a killed process was writing
