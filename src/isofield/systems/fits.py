@@ -31,7 +31,7 @@ class Fit:
     options: TrainOptions
     """For one shape, two processor cores and a few minutes at most."""
     quick: int
-    """Steps that take about 20 s on one processor core."""
+    """Steps that take about 20 s on one processor core, the other one being as busy."""
     cloud_size: int = 0
     """Points that it is shown; 0 for none."""
     near: int = 0
@@ -105,16 +105,16 @@ def _convonet(shapes: int) -> ConvONetConfig:
 
 FITS: dict[str, Fit] = {
     "grid": Fit(
-        lambda shapes: GridConfig(), "distance", 16_384, options(400, 1e-2, 50, 100, clip=None), 480, most=1
+        lambda shapes: GridConfig(), "distance", 16_384, options(400, 1e-2, 50, 100, clip=None), 300, most=1
     ),
-    "onet": Fit(_onet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500), 230),
-    "convonet": Fit(_convonet, "occupancy", 2_048, options(1_500, 1e-3, 150, 500), 240, 3_000),
-    "deepsdf": Fit(_deepsdf, "distance", 1_024, options(6_000, 2e-3, 500, 2_000), 2_000, edge=0.5),
-    "imnet": Fit(_imnet, "occupancy", 1_024, options(6_000, 6e-3, 500, 2_000), 1_760),
-    "ldif": Fit(_ldif, "occupancy", 1_024, options(2_000, 5e-3, 200, 500), 640, near=1_024),
-    "voxel_decoder": Fit(_voxels, "occupancy", 8_192, options(2_000, 1e-3, 200, 500), 600),
+    "onet": Fit(_onet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500), 150),
+    "convonet": Fit(_convonet, "occupancy", 2_048, options(1_500, 1e-3, 150, 500), 150, 3_000),
+    "deepsdf": Fit(_deepsdf, "distance", 1_024, options(6_000, 2e-3, 500, 2_000), 1_100, edge=0.5),
+    "imnet": Fit(_imnet, "occupancy", 1_024, options(6_000, 6e-3, 500, 2_000), 900),
+    "ldif": Fit(_ldif, "occupancy", 1_024, options(2_000, 5e-3, 200, 500), 400, near=1_024),
+    "voxel_decoder": Fit(_voxels, "occupancy", 8_192, options(2_000, 1e-3, 200, 500), 330),
     "atlasnet": Fit(
-        _atlasnet, "occupancy", 2, options(1_500, 1e-3, 200, 500, batch_size=2), 300, surface=2_500
+        _atlasnet, "occupancy", 2, options(1_500, 1e-3, 200, 500, batch_size=2), 180, surface=2_500
     ),
     "psgn": Fit(_psgn, "occupancy", 2, options(1_500, 1e-3, 200, 500), 560, surface=4_096),
 }
