@@ -8,6 +8,7 @@ import json
 import re
 from math import log10
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from isofield.report.representation import COLUMNS, called, error_over_bytes, means
@@ -17,6 +18,8 @@ RESULTS = DOCS.parent / "benchmarks" / "results"
 BEGIN, END = "<!-- made by docs/make_fit.py -->", "<!-- made until here -->"
 SEEN = {"deepsdf": "300 points, normals", "imnet": "32³ voxels"}
 """By systems of which the others see something else."""
+UNSEEN = ("system", "sees", "a shape's numbers", "network's", "training, s", "error", "IoU", "normals")
+UNSEEN += ("F(0.01)", "without surface", "answer, s")
 COLOURS = ("#2f6f9f", "#b3541e", "#4a8c4a", "#8a5a9f", "#9c8b7a", "#c2447e", "#00808a", "#a58a00", "#5b5bd6")
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 400, 64, 620, 20, 350
 
@@ -91,39 +94,29 @@ def representation_part() -> str:
 
 
 def unseen_part() -> str:
-    """Trained systems on models that they have not seen."""
+    """Trained systems on models that they have not seen: IoU on all, distances where all have a surface."""
     found = read("unseen.json")
     if found is None:
         return "Not measured yet."
-    heads = (
-        "sees",
-        "a shape's numbers",
-        "network's",
-        "steps x batch",
-        "training, s",
-        "error",
-        "IoU",
-        "normals",
-    )
-    lines = ["| system | " + " | ".join((*heads, "F(0.01)", "answer, s")) + " |"]
-    lines.append("|---|---" + "|---:" * (len(heads) + 1) + "|")
-    for name, row in sorted(found.items(), key=lambda item: item[1]["chamfer_l1"]):
-        sizes = [f"{row[key]:,}" if key in row else "–" for key in ("numbers_per_shape", "parameters")]
-        sizes += [f"{row['steps']:,} x {row['batch_size']}" if "steps" in row else "–"]
-        sizes += [f"{row['training_cpu_seconds']:,}" if "steps" in row else "–"]
-        measures = [f"{row['chamfer_l1']:.4f}"]
-        measures += [
-            f"{row[k]:.3f}" if k in row else "–" for k in ("iou_field", "normal_consistency", "fscore_0.01")
-        ]
-        cells = [SEEN.get(name, "300 points"), *sizes, *measures, f"{row['seconds']:.1f}"]
+    rows = {name: {row["model"]: row for row in part["rows"]} for name, part in found.items()}
+    every = sorted(set.intersection(*(set(part) for part in rows.values())))
+    common = [name for name in every if all("chamfer_l1" in part[name] for part in rows.values())]
+    lines = ["| " + " | ".join(UNSEEN) + " |", "|---|---" + "|---:" * (len(UNSEEN) - 2) + "|"]
+    table = [(mean(rows[name][m]["chamfer_l1"] for m in common), name) for name in found]
+    for error, name in sorted(table):
+        told, mine = found[name], rows[name]
+        sizes = [f"{told[key]:,}" if key in told else "–" for key in ("numbers_per_shape", "parameters")]
+        sizes += [f"{told['training_cpu_seconds']:,}" if "steps" in told else "–"]
+        ious = [mine[m].get("iou_field", 0.0) for m in every]
+        measures = [f"{error:.4f}", f"{mean(ious):.3f}" if "iou_field" in told else "–"]
+        for key in ("normal_consistency", "fscore_0.01"):
+            values = [mine[m][key] for m in common if key in mine[m]]
+            measures.append(f"{mean(values):.3f}" if values else "–")
+        bare = sum("chamfer_l1" not in mine[m] for m in every)
+        cells = [SEEN.get(name, "300 points"), *sizes, *measures, str(bare), f"{told['seconds']:.1f}"]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    failed = [f"{name} of {row['failed']}" for name, row in found.items() if row["failed"]]
-    said = (
-        f" No surface was found by {', '.join(failed)}; their other numbers are of the rest."
-        if failed
-        else ""
-    )
-    return "\n".join(lines) + f"\n\nMeans over {found['gauss']['models']} models of the test part.{said}"
+    said = f"IoU over {len(every)} models of the test part, the rest over the {len(common)} of them"
+    return "\n".join(lines) + f"\n\n{said} for which every system found a surface."
 
 
 def curves() -> str:

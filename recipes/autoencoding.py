@@ -3,9 +3,9 @@
     python recipes/autoencoding.py [SYSTEM ...] [--data datasets/furniture] [--runs runs/autoencoding]
 
 The data set is that of `make data`, its training part, every model as it is. Each system has as many steps
-as it makes in about twelve minutes on one processor core, with networks of about the same size, smaller
-than the papers'. Running it again goes on where it stopped; two calls for different systems take two cores.
-benchmarks/unseen.py measures what comes of it on the test part.
+as it makes in eleven to fifteen minutes on one processor core while the other is busy, too, with networks
+smaller than the papers'. Running it again goes on where it stopped; two calls for different systems take two
+cores. benchmarks/unseen.py measures what comes of it on the test part.
 """
 
 import argparse
@@ -25,7 +25,7 @@ class Recipe:
     """What differs between the systems."""
 
     steps: int
-    """That take about twelve minutes on one core."""
+    """That take eleven to fifteen minutes on one core."""
     config: dict[str, object]
     batch_size: int = 16
     learning_rate: float = 1e-3
