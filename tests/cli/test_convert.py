@@ -107,7 +107,7 @@ def test_bad_files(tmp_path, capsys):
     torch.save({"model": {"decoder.fc.weight": torch.ones(2)}}, tmp_path / "other.pt")
     assert main(["convert", str(tmp_path / "other.pt")]) == 2
     error = capsys.readouterr().err
-    assert "bad.pt is not a complete PyTorch checkpoint" in error
+    assert "bad.pt is no PyTorch checkpoint" in error
     assert "other.pt: this is no Convolutional Occupancy Network" in error
 
 
