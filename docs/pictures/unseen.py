@@ -21,7 +21,7 @@ from isofield.report.picture import Look, beads, draw_mesh
 HERE = Path(__file__).parent
 DOWNLOADS = HERE.parents[1] / "datasets" / "downloads"
 SYSTEMS = ("gauss", "onet", "imnet", "deepsdf", "ldif", "voxel_decoder", "atlasnet", "psgn")
-NAME = 92
+NAME = 112
 """Pixels left of each row for its name."""
 
 
