@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def out(folder):
     words = ["bench", "representation", str(folder / "ring.obj"), "-o", str(folder / "out"), "--jobs", "1"]
-    words += ["--systems", "grid", "psgn", "--effort", "0.1", "--quiet"]
+    words += ["--systems", "grid", "psgn", "--effort", "0.16", "--quiet"]
     assert main(words) == 0
     return folder / "out"
 
@@ -56,7 +56,7 @@ def test_what_is_there_is_not_done_again(folder, out, monkeypatch):
 
     monkeypatch.setattr(bench_shape.ShapeBench, "measure", forbidden)
     words = ["bench", "representation", str(folder / "ring.obj"), "-o", str(out), "--jobs", "1"]
-    assert main([*words, "--systems", "grid", "psgn", "--effort", "0.1", "--quiet"]) == 0
+    assert main([*words, "--systems", "grid", "psgn", "--effort", "0.16", "--quiet"]) == 0
 
 
 def test_another_effort_is_measured_anew(folder, out):
@@ -64,7 +64,7 @@ def test_another_effort_is_measured_anew(folder, out):
     words = ["bench", "representation", str(folder / "ring.obj"), "-o", str(out), "--jobs", "1", "--quiet"]
     assert main([*words, "--systems", "psgn", "--effort", "0.02"]) == 0
     after = json.loads((out / "rows" / "ring" / "psgn.json").read_text())
-    assert before["made_of"]["effort"] == 0.1
+    assert before["made_of"]["effort"] == 0.16
     assert after["made_of"]["effort"] == 0.02
     assert after["error"] > before["error"]
 
