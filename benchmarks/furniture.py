@@ -44,7 +44,7 @@ def system(args: argparse.Namespace, count: int) -> dict:
 
 def poisson(args: argparse.Namespace, count: int, method: str) -> dict:
     """Rows and means of a baseline: one process per model."""
-    found = items(args.dataset, args.split, rooms(args))
+    found = items(args.dataset, args.split, rooms(args.dataset))
     with tempfile.TemporaryDirectory() as folder:
         limit = min(args.limit or len(found), len(found))
         for item in [found[i * len(found) // limit] for i in range(limit)]:
@@ -58,16 +58,16 @@ def poisson(args: argparse.Namespace, count: int, method: str) -> dict:
         return evaluated(words)
 
 
-def rooms(args: argparse.Namespace) -> list[str]:
+def rooms(dataset: Path) -> list[str]:
     """Categories of furniture."""
-    return [name for name in categories(args.dataset) if name not in NOT_FURNITURE]
+    return [name for name in categories(dataset) if name not in NOT_FURNITURE]
 
 
 def common(args: argparse.Namespace, count: int) -> list[str]:
     """Options of `isofield evaluate` that are the same for all methods."""
     words = ["--split", args.split, "--points", str(count), "--noise", str(args.noise), "--voids", args.voids]
     words += [] if args.limit is None else ["--limit", str(args.limit)]
-    return words + [word for name in rooms(args) for word in ("--category", name)]
+    return words + [word for name in rooms(args.dataset) for word in ("--category", name)]
 
 
 def main() -> int:

@@ -53,7 +53,7 @@ def main() -> int:
 def measured(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """What is told about one system: its size, its training, means over the models, and a row for each."""
     words = ["--system", name, "--truth", str(args.data), "--points", str(CLOUD), "--noise", "0"]
-    words += [word for room in rooms(argparse.Namespace(dataset=args.data)) for word in ("--category", room)]
+    words += [word for room in rooms(args.data) for word in ("--category", room)]
     words += [] if args.limit is None else ["--limit", str(args.limit)]
     words += [] if args.meshes is None else ["--meshes", str(args.meshes / name)]
     about: dict[str, Any] = {}
@@ -93,11 +93,8 @@ def numbers(system: System) -> int:
 def kept(row: dict[str, Any]) -> dict[str, Any]:
     """A model's row, its numbers rounded."""
     found = {key: round(row[key], 5) for key in KEPT if row.get(key) is not None}
-    return {
-        "model": f"{row['class']}/{row['name']}",
-        **found,
-        **{k: row[k] for k in ("reason",) if row.get(k)},
-    }
+    why = {"reason": row["reason"]} if row.get("reason") else {}
+    return {"model": f"{row['class']}/{row['name']}", **found, **why}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from isofield.data import read_mesh, read_points
+from isofield.data import read_mesh
 from isofield.data.judging import clearest
 from isofield.data.models import find_models
 from isofield.data.sampling import normalised
@@ -29,8 +29,8 @@ def made(path: Path) -> Mesh | None:
     """What a system made; None where it found no surface. Points become beads."""
     if not path.exists():
         return None
-    mesh = None if b"element face" not in path.read_bytes()[:600] else read_mesh(path)
-    return beads(PointCloud(read_points(path).points), 0.008) if mesh is None else mesh
+    mesh = read_mesh(path)
+    return mesh if len(mesh.faces) else beads(PointCloud(mesh.vertices), 0.008)
 
 
 def line(meshes: list[Mesh | None], name: str) -> np.ndarray:

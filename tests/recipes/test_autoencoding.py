@@ -26,30 +26,20 @@ def rooms(monkeypatch):
 
 
 @pytest.fixture
-def dataset(tmp_path):
+def dataset(tmp_path, store):
     """Balls with everything that DeepSDF and PSGN learn from."""
     root, draw = tmp_path / "balls", np.random.default_rng(0)
     for split, radii in SPLITS.items():
         (root / "round").mkdir(parents=True, exist_ok=True)
         (root / "round" / f"{split}.lst").write_text("\n".join(f"ball-{radius}" for radius in radii))
         for radius in radii:
-            store(root / "round" / f"ball-{radius}", radius, draw)
+            folder = root / "round" / f"ball-{radius}"
+            store(folder, radius, draw)
+            places = draw.uniform(-1, 1, (4000, 3))
+            sdf = np.linalg.norm(places, axis=1) - 0.97
+            write_sdf_samples(folder / "sdf.npz", places, sdf, np.zeros(3), radius)
     (root / "manifest.json").write_text(json.dumps({"settings": {}, "models": []}))
     return root
-
-
-def store(folder, radius, draw):
-    folder.mkdir()
-    frame = {"loc": np.zeros(3), "scale": np.float64(1)}
-    points = draw.uniform(-0.55, 0.55, (6000, 3))
-    normals = draw.standard_normal((6000, 3))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    np.savez(
-        folder / "points.npz", points=points, occupancies=np.linalg.norm(points, axis=1) < radius, **frame
-    )
-    np.savez(folder / "pointcloud.npz", points=radius * normals, normals=normals, **frame)
-    places = draw.uniform(-1, 1, (4000, 3))
-    write_sdf_samples(folder / "sdf.npz", places, np.linalg.norm(places, axis=1) - 0.97, np.zeros(3), radius)
 
 
 def called(monkeypatch, name, *words):

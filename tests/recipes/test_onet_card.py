@@ -26,7 +26,7 @@ def recipes(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory):
+def dataset(tmp_path_factory, store):
     """Balls named as chairs, off to the left."""
     root = tmp_path_factory.mktemp("set") / "balls"
     draw = np.random.default_rng(0)
@@ -42,17 +42,6 @@ def dataset(tmp_path_factory):
             store(root / "round" / name, radius, draw)
     (root / "manifest.json").write_text(json.dumps({"settings": {}, "models": models}))
     return root
-
-
-def store(folder, radius, draw):
-    folder.mkdir()
-    frame = {"loc": np.zeros(3), "scale": np.float64(1)}
-    points = draw.uniform(-0.55, 0.55, (6000, 3))
-    normals = draw.standard_normal((6000, 3))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    inside = np.linalg.norm(points, axis=1) < radius
-    np.savez(folder / "points.npz", points=points, occupancies=inside, **frame)
-    np.savez(folder / "pointcloud.npz", points=radius * normals, normals=normals, **frame)
 
 
 def made(tmp_path, dataset, kind, monkeypatch, *more, **config):

@@ -32,7 +32,7 @@ def test_a_torus_is_learnt_with_its_hole(features):
     torch.manual_seed(0)
     system = Grid(GridConfig(features=features, channels=2 if features != "planes" else 4, **SMALL))
     optimiser = torch.optim.AdamW(system.parameters(), 1e-2, betas=(0.9, 0.99), weight_decay=0.0)
-    for step in range(120):
+    for step in range(150):
         loss = system.losses(source.batch(step, 0, 1))["distance"]
         optimiser.zero_grad()
         loss.backward()
@@ -45,7 +45,7 @@ def test_a_torus_is_learnt_with_its_hole(features):
     assert checked.is_sound
     assert checked.genus == 1
     error = to_triangles(found.vertices, mesh).mean()
-    assert error < 0.005
+    assert error < 0.004
     measured = Fitting(source).validate(system)
     assert measured["error_percent"] == pytest.approx(100 * error, rel=0.7)
 

@@ -74,12 +74,15 @@ def test_foreign_folders_are_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_place_that_takes_no_folder_is_known_before_any_work(tmp_path):
+def test_a_place_that_takes_no_folder_is_known_before_any_work(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="can't be written: Not a directory; choose another folder"):
+    with pytest.raises(InputError, match=r"run can't be written: .*file is a file; choose another folder"):
         RunFolder(tmp_path / "file" / "run", CONFIG).check()
     RunFolder(tmp_path / "deep" / "run", CONFIG).check()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(InputError, match="takes no files; choose another folder"):
+        RunFolder(tmp_path / "deep" / "run", CONFIG).check()
 
 
 def test_killed_before_the_config_was_there(tmp_path):

@@ -80,10 +80,14 @@ def _recipe(args: Fit) -> "tuple[Recipe, Any]":
     from isofield.systems import SYSTEMS
     from isofield.systems.fits import FITS
 
-    if args.system not in SYSTEMS:
-        raise InputError(f"there is no system {args.system!r}; choose one of {', '.join(FITS)}")
     if args.system not in FITS:
-        raise InputError(f"{args.system!r} is not fitted to single shapes; choose one of {', '.join(FITS)}")
+        known = args.system in SYSTEMS
+        said = (
+            f"{args.system!r} is not fitted to single shapes"
+            if known
+            else f"there is no system {args.system!r}"
+        )
+        raise InputError(f"{said}; choose one of {', '.join(FITS)}")
     recipe = FITS[args.system]
     if not args.meshes:
         raise InputError("there is nothing to fit; name at least one mesh")

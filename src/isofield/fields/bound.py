@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from isofield.ops.order import near_order
+from isofield.geometry.order import near_order
 from isofield.ops.steps import Activation, Affine, Residual, Scale, Step
 
 RELU = Activation("relu")

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from isofield.errors import InputError
 from isofield.geometry.mesh import Mesh
+from isofield.geometry.nearest import nearest_on
 from isofield.geometry.sampling import sample_surface
 from isofield.geometry.winding import occupancies
 
@@ -67,18 +68,13 @@ class Boundary:
         if not len(points):
             return np.zeros(0)
         sign = np.where(occupancies(self.mesh, points), -1.0, 1.0)
-        return sign * self._distance(np.ascontiguousarray(points, np.float64))
+        return sign * self._distance(points)
 
     def _distance(self, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
-        import igl
-
-        vertices = np.ascontiguousarray(self.mesh.vertices, np.float64)
-        faces = np.ascontiguousarray(self.mesh.faces, np.int64)
-        squared, face, nearest = igl.point_mesh_squared_distance(points, vertices, faces)
-        distance = np.sqrt(np.maximum(squared, 0))
+        distance, face, nearest = nearest_on(self.mesh.vertices, self.mesh.faces, points)
         if self.is_whole:
             return distance
-        corners = vertices[faces[face]]
+        corners = self.mesh.vertices[self.mesh.faces[face]]
         normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
         nearest = nearest + AWAY * (corners.mean(axis=1) - nearest)

@@ -6,9 +6,11 @@ because its magnitudes are wrong on open meshes.
 """
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
 from isofield.geometry.mesh import Mesh
+from isofield.geometry.order import near_order
 
 
 def winding(mesh: Mesh, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " n"]:
@@ -21,11 +23,15 @@ def winding(mesh: Mesh, points: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "
 
     if not len(mesh.faces) or not len(points):
         return np.zeros(len(points))
-    return igl.fast_winding_number(
+    points = np.ascontiguousarray(points, np.float64)
+    order = near_order(torch.from_numpy(points)).numpy()  # neighbours walk the same branches of the tree
+    found = np.empty(len(points))
+    found[order] = igl.fast_winding_number(
         np.ascontiguousarray(mesh.vertices, np.float64),
         np.ascontiguousarray(mesh.faces, np.int64),
-        np.ascontiguousarray(points, np.float64),
+        points[order],
     )
+    return found
 
 
 def occupancies(mesh: Mesh, points: Float[np.ndarray, "n 3"]) -> Bool[np.ndarray, " n"]:

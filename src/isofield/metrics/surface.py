@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from isofield.geometry.mesh import Mesh
+from isofield.geometry.nearest import nearest_on
 from isofield.geometry.sampling import sample_surface
 
 POINTS = 100_000
@@ -100,16 +101,9 @@ def to_triangles(points: Float[np.ndarray, "n 3"], mesh: Mesh) -> Float[np.ndarr
     Raises:
         ValueError: The mesh has no faces.
     """
-    import igl
-
     if not len(mesh.faces):
         raise ValueError("the mesh has no faces, so nothing is near it")
-    squared = igl.point_mesh_squared_distance(
-        np.ascontiguousarray(points, np.float64),
-        np.ascontiguousarray(mesh.vertices, np.float64),
-        np.ascontiguousarray(mesh.faces, np.int64),
-    )[0]
-    return np.sqrt(np.maximum(squared, 0))
+    return nearest_on(mesh.vertices, mesh.faces, points)[0]
 
 
 def spread(distances: Float[np.ndarray, " n"], name: str) -> dict[str, float]:

@@ -98,9 +98,8 @@ def _unreadable(path: Path) -> InputError:
                 f"{path} is no PyTorch checkpoint: it is an archive with {', '.join(names[:3])}"
             )
     with open(path, "rb") as file:
-        is_other = not file.read(4).startswith(MAGIC)
-    if is_other:
-        return InputError(f"{path} is no PyTorch checkpoint")
+        if not file.read(4).startswith(MAGIC):
+            return InputError(f"{path} is no PyTorch checkpoint")
     return InputError(
         f"{path} is not a complete PyTorch checkpoint; it may be cut off: download or copy it again"
     )

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from isofield.geometry import Mesh
+from isofield.geometry.nearest import nearest_on
 from isofield.report.thin import unit
 
 SAMPLES = 20_000
@@ -64,13 +65,9 @@ def distances_to_mesh(points: Float[np.ndarray, "n 3"], mesh: Mesh, samples: int
 def _closest_exactly(
     points: Float[np.ndarray, "n 3"], corners: Float[np.ndarray, "f 3 3"]
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    import igl
-
     faces = np.arange(3 * len(corners)).reshape(-1, 3)
-    squared, face, _ = igl.point_mesh_squared_distance(
-        np.ascontiguousarray(points), np.ascontiguousarray(corners.reshape(-1, 3)), faces
-    )
-    return np.sqrt(np.maximum(squared, 0)).reshape(-1), face.reshape(-1).astype(np.int64)
+    lengths, face, _ = nearest_on(corners.reshape(-1, 3), faces, points)
+    return lengths, face
 
 
 def _closest_among_candidates(

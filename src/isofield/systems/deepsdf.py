@@ -135,11 +135,9 @@ class DeepSDF(System):
     @classmethod
     def suited(cls, config: DeepSDFConfig, data: Path) -> DeepSDFConfig:
         """With a code for each shape of the data, unless the config says how many there are."""
-        return (
-            config
-            if config.objects
-            else replace(config, objects=len(sdf_files(data, config.split, config.only)))
-        )
+        if config.objects:
+            return config
+        return replace(config, objects=len(sdf_files(data, config.split, config.only)))
 
     @classmethod
     def batches(cls, config: DeepSDFConfig, data: Path, seed: int, size: int) -> SdfSource:

@@ -105,7 +105,7 @@ def _convonet(shapes: int) -> ConvONetConfig:
 
 FITS: dict[str, Fit] = {
     "grid": Fit(
-        lambda shapes: GridConfig(), "distance", 16_384, options(400, 1e-2, 50, 100, clip=None), 300, most=1
+        lambda shapes: GridConfig(), "distance", 16_384, options(250, 1e-2, 50, 100, clip=None), 300, most=1
     ),
     "onet": Fit(_onet, "occupancy", 4_096, options(2_000, 1e-3, 200, 500), 150),
     "convonet": Fit(_convonet, "occupancy", 2_048, options(1_500, 1e-3, 150, 500), 150, 3_000),

@@ -74,7 +74,7 @@ class RunFolder:
                 f"{self.path} is not empty and holds no run (no config.json); choose another folder"
             )
         if self.restart or not self.is_used:
-            self._rehearse()
+            self._check_place()
             return
         try:
             old = json.loads(file.read_text())
@@ -86,20 +86,12 @@ class RunFolder:
                 " use the same value, another folder, or --restart to start over"
             )
 
-    def _make(self) -> None:
-        try:
-            self.state.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{self.path} can't be written: {error.strerror}; choose another folder"
-            ) from None
-
-    def _rehearse(self) -> None:
-        """Make the folder and take it away again: a place that takes none is known before any work."""
-        missing = [folder for folder in (self.state, *self.state.parents) if not folder.exists()]
-        self._make()
-        for folder in missing:
-            folder.rmdir()
+    def _check_place(self) -> None:
+        """Nothing, if what is there of the path takes a folder, as far as can be told without making one."""
+        there = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            reason = "takes no files" if there.is_dir() else "is a file"
+            raise InputError(f"{self.path} can't be written: {there} {reason}; choose another folder")
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -113,7 +105,12 @@ class RunFolder:
             with self._locked():
                 pass  # nobody works in it
             self.path.rename(_unused(self.path))
-        self._make()
+        try:
+            self.state.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{self.path} can't be written: {error.strerror}; choose another folder"
+            ) from None
         with self._locked():
             for folder in (self.path, self.state):
                 for part in folder.glob(".*-*"):  # what a killed process was writing

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from isofield.ops.order import near_order
+from isofield.geometry.order import near_order
 
 
 def plainly(place: list[int]) -> int:
