@@ -49,8 +49,9 @@ def grid_part() -> str:
     """The ways to keep grids."""
     found = read("fit.json")
     rows = {n: r for n, r in (found or {"rows": {}})["rows"].items() if n.partition(", ")[0] == "grid"}
+    steps = max((row["steps"] for row in rows.values()), default=0)
     lines = [
-        "| features | parameters | seconds for 400 steps | error of the mesh, % |",
+        f"| features | parameters | seconds for {steps} steps | error of the mesh, % |",
         "|---|---:|---:|---:|",
     ]
     for name, row in rows.items():

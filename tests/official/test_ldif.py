@@ -168,7 +168,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(tmp_path, capsys, text, ne
 
 def test_what_official_files_have_no_room_for():
     with pytest.raises(InputError, match="reads clouds"):
-        official_from_ldif(LDIF(LDIFConfig(head=8, encoder_width=8)))
+        official_from_ldif(LDIF(LDIFConfig(encoder_width=8)))
     with pytest.raises(InputError, match="along x"):
         official_from_ldif(LDIF(LDIFConfig(sees="object", objects=1, mirror="x")))
     with pytest.raises(InputError, match="not 4 for 8"):

@@ -18,7 +18,7 @@ from isofield.ops.elements import Elements, rotations
 from isofield.systems.ldif import EXTENT, LDIF, LDIFConfig, outside_by
 
 SMALL = LDIFConfig(
-    elements=6, symmetric=2, code_size=8, width=8, encoder_width=8, head=16, local_points=32, cloud_size=100
+    elements=6, symmetric=2, code_size=8, width=8, encoder_width=8, local_points=32, cloud_size=100
 )
 VARIANTS = {
     "LDIF": SMALL,

@@ -179,7 +179,7 @@ TALES = {
     ),
     "ldif": Tale(
         LDIFConfig(
-            elements=8, symmetric=4, code_size=8, width=8, encoder_width=16, head=32, local_points=64,
+            elements=8, symmetric=4, code_size=8, width=8, encoder_width=16, local_points=64,
             cloud_size=300,
         ),
         occupied_also_near,

@@ -1,7 +1,8 @@
 """Point cloud -> shape elements, and what lies around each of them -> its code.
 
 LDIF (arXiv:1912.06126, section 4) sees twenty depth pictures: a ResNet predicts the elements, and a PointNet
-looks at the points near each element, in its frame. Here both see a point cloud.
+looks at the points near each element, in its frame. Here both see a point cloud, and elements begin at its
+points: a network that has to find their places from nothing takes millions of steps.
 """
 
 from itertools import pairwise
@@ -9,7 +10,6 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu
 
 from isofield.encoders.pointnet import PointNet
 from isofield.ops.elements import Elements
@@ -21,25 +21,53 @@ HEIGHT = 0.1
 
 
 class ElementEncoder(nn.Module):
-    """Cloud -> activations of `elements` elements with `size` numbers each.
+    """Cloud -> activations of elements, each of which begins at a point of the cloud.
 
-    A PointNet, then, as published behind the ResNet, a code of unit length and two wide layers.
+    These points are spread over it, each as far from the others as can be. What lies around such a point and
+    a PointNet on the whole cloud tell how its element is shaped, and how far it moves away.
+
+    Args:
+        elements: Elements of a shape.
+        size: Numbers of an element.
+        width: Channels of either PointNet.
+        blocks: Residual blocks of the one on the whole cloud.
+        symmetric: The first so many elements are mirrored: they begin on the cloud folded onto one side.
+        axis: Number of the axis that they are mirrored along.
     """
 
-    def __init__(self, elements: int, size: int, width: int = 128, blocks: int = 5, head: int = 2048) -> None:
+    def __init__(
+        self, elements: int, size: int, width: int = 128, blocks: int = 5, symmetric: int = 0, axis: int = 2
+    ) -> None:
         super().__init__()
-        self.points = PointNet(head, width, blocks)
-        self.layers = nn.ModuleList(nn.Linear(head, head) for _ in range(2))
-        self.out = nn.Linear(head, elements * size)
-        self.elements = elements
+        self.whole = PointNet(width, width, blocks)
+        self.around = _layers(3, width, width)
+        self.tell = _layers(3 + 2 * width, 2 * width, 2 * width)
+        self.out = nn.Linear(2 * width, size)
+        self.counts, self.axis = (symmetric, elements - symmetric), axis
         with torch.no_grad():
-            self.out.bias.copy_(first_activations(1, elements, size, 0).flatten())
+            self.out.bias.zero_()[0] = HEIGHT
 
     def forward(self, cloud: Float[Tensor, "b n 3"]) -> Float[Tensor, "b e p"]:
-        x = nn.functional.normalize(self.points(cloud).vector, dim=-1)
-        for layer in self.layers:
-            x = leaky_relu(layer(x), 0.2)
-        return self.out(x).unflatten(-1, (self.elements, -1))
+        """Activations of the elements of a cloud that is given in their units."""
+        folded = cloud.clone()
+        folded[..., self.axis].abs_()
+        parts = [self.begun(seen, count) for seen, count in zip((folded, cloud), self.counts, strict=True)]
+        starts, around = (torch.cat(each, 1) for each in zip(*parts, strict=True))
+        whole = self.whole(cloud).vector[:, None].expand(-1, starts.shape[1], -1)
+        raw = self.out(self.tell(torch.cat([starts, around, whole], -1)))
+        height, centre, others = raw.split([1, 3, raw.shape[-1] - 4], -1)
+        return torch.cat([height, centre + 2 * starts, others], -1)  # centres are half of their activations
+
+    def begun(
+        self, cloud: Float[Tensor, "b n 3"], count: int
+    ) -> tuple[Float[Tensor, "b k 3"], Float[Tensor, "b k c"]]:
+        """Where `count` elements begin, and what is around them: about twice their share of the cloud."""
+        starts = spread(cloud, count)
+        most = min(cloud.shape[1], 2 * cloud.shape[1] // sum(self.counts) + 1)
+        away = torch.cdist(starts, cloud, compute_mode="donot_use_mm_for_euclid_dist")
+        near = away.topk(most, largest=False).indices
+        offsets = torch.take_along_dim(cloud[:, None], near[..., None], 2) - starts[:, :, None]
+        return starts, self.around(offsets).amax(2)
 
 
 class LocalCodes(nn.Module):
@@ -82,7 +110,7 @@ class LocalCodes(nn.Module):
 
 
 def first_activations(objects: int, elements: int, size: int, seed: int) -> Float[Tensor, "o e p"]:
-    """What elements begin as: low and round, all over a ball, the same for the same seed.
+    """What elements of known objects begin as: low and round, all over a ball, the same for the same seed.
 
     The originals begin all in one place, and take their time to part.
     """
@@ -93,6 +121,20 @@ def first_activations(objects: int, elements: int, size: int, seed: int) -> Floa
     raw[..., 0] = HEIGHT
     raw[..., 1:4] = 2 * SPREAD * lengths * nn.functional.normalize(directions, dim=-1)
     return raw
+
+
+def spread(cloud: Float[Tensor, "b n 3"], count: int) -> Float[Tensor, "b k 3"]:
+    """`count` points of each cloud, each the farthest from those before it.
+
+    The first is the farthest from the cloud's mean, so that the order of the points does not matter. Where the
+    cloud has fewer points than that, some come again.
+    """
+    found, away = [cloud[:, :0]], (cloud - cloud.mean(1, keepdim=True)).square().sum(-1)
+    for number in range(count):
+        found.append(torch.take_along_dim(cloud, away.argmax(1)[:, None, None], 1))
+        distance = (cloud - found[-1]).square().sum(-1)
+        away = torch.minimum(away, distance) if number else distance
+    return torch.cat(found, 1)
 
 
 def _layers(*sizes: int) -> nn.Sequential:

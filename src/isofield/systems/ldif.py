@@ -71,9 +71,7 @@ class LDIFConfig:
     official_frame: bool = False
     """Results come in the frame of official files (+-0.7), as of converted ones, not in the unit box."""
     encoder_width: int = 128
-    """Channels of the PointNet that sees the whole cloud."""
-    head: int = 2048
-    """Channels of the layers that tell the elements from the cloud's code."""
+    """Channels of the PointNets that see the whole cloud, and what is around an element's start."""
     local_points: int = 1024
     """Points that the code of an element is told from, at most."""
     local_reach: float = 4.0
@@ -126,7 +124,9 @@ class LDIF(System):
             first = first_activations(c.objects, c.elements, c.size + c.code_size, 0)
             self.table.weight.data.copy_(first.flatten(1))
             return
-        self.encoder = ElementEncoder(c.elements, c.size, c.encoder_width, head=c.head)
+        self.encoder = ElementEncoder(
+            c.elements, c.size, c.encoder_width, symmetric=c.symmetric, axis=AXES.index(c.mirror)
+        )
         self.local = LocalCodes(c.code_size, c.local_points, c.local_reach) if c.code_size else None
 
     def losses(self, batch: OccupancyBatch) -> dict[str, Float[Tensor, ""]]:
@@ -158,7 +158,8 @@ class LDIF(System):
         if self.table is not None:
             return self.activated(self.table(seen).unflatten(-1, (c.elements, -1)))
         assert self.encoder is not None
-        raw, cloud = self.encoder(seen), EXTENT * seen
+        cloud = EXTENT * seen
+        raw = self.encoder(cloud)
         if self.local is None:
             return self.activated(raw)
         return self.activated(torch.cat([raw, self.local(cloud, self.activated(raw))], -1))
