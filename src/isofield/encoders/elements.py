@@ -126,8 +126,8 @@ def first_activations(objects: int, elements: int, size: int, seed: int) -> Floa
 def spread(cloud: Float[Tensor, "b n 3"], count: int) -> Float[Tensor, "b k 3"]:
     """`count` points of each cloud, each the farthest from those before it.
 
-    The first is the farthest from the cloud's mean, so that the order of the points does not matter. Where the
-    cloud has fewer points than that, some come again.
+    The first is the farthest from the cloud's mean, so that the order of the points does not matter. Where
+    the cloud has fewer points than that, some come again.
     """
     found, away = [cloud[:, :0]], (cloud - cloud.mean(1, keepdim=True)).square().sum(-1)
     for number in range(count):
