@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from isofield.encoders.elements import HEIGHT, ElementEncoder, spread
+from isofield.encoders.elements import HEIGHT, ElementEncoder, LocalCodes, spread
+from isofield.ops.elements import Elements
 
 
 def cloud(count: int = 60) -> torch.Tensor:
@@ -60,3 +61,15 @@ def test_the_order_of_the_points_does_not_matter() -> None:
     encoder, seen = ElementEncoder(8, 10, width=8, blocks=2, symmetric=3), cloud()
     other = seen[:, torch.randperm(60, generator=torch.Generator().manual_seed(1))]
     torch.testing.assert_close(encoder(other), encoder(seen), rtol=1e-4, atol=1e-5)
+
+
+def test_codes_are_those_of_the_points_that_are_there() -> None:
+    torch.manual_seed(0)
+    local, seen = LocalCodes(4, count=30, reach=2.0), cloud()
+    centres, zeros = torch.cat([seen[:, :5], torch.full((2, 1, 3), 9.0)], 1), torch.zeros(2, 6, 3)
+    elements = Elements(torch.ones(2, 6), centres, zeros + 0.15**2, zeros, zeros[..., :0])
+    near, there = local.near(seen, elements)
+    assert there.any(-1).tolist() == 2 * [5 * [True] + [False]]
+    assert not there[:, :5].all()
+    plain = local.widen(local.between(local.before(near))).relu().masked_fill(~there[..., None], 0).amax(2)
+    torch.testing.assert_close(local(seen, elements), local.out(local.behind(plain)))

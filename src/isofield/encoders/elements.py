@@ -83,21 +83,24 @@ class LocalCodes(nn.Module):
         super().__init__()
         self.count, self.reach = count, reach
         self.before = _layers(3, 64, 64)
-        self.between = _layers(64, 64, 128, 512)
+        self.between = _layers(64, 64, 128)
+        self.widen = nn.Linear(128, 512)
         self.behind = _layers(512, 512, 256)
         self.out = nn.Linear(256, codes)
 
     def forward(self, cloud: Float[Tensor, "b n 3"], elements: Elements) -> Float[Tensor, "b e c"]:
         """Codes; where no point is near, that of nothing (zeros in place of the maximum)."""
         local, there = self.near(cloud, elements)
-        x = self.between(self.before(local))
-        highest = x.masked_fill(~there[..., None], 0).amax(2)  # ReLU: nothing is below zero
-        return self.out(self.behind(highest))
+        highest = self.widen(self.between(self.before(local))).max(2).values
+        return self.out(self.behind(highest.relu() * there.any(-1, keepdim=True)))
 
     def near(
         self, cloud: Float[Tensor, "b n 3"], elements: Elements
     ) -> tuple[Float[Tensor, "b e k 3"], Tensor]:
-        """Points near each element in its local coordinates, and which of them are there."""
+        """Points near each element in its local coordinates, and which of them are there.
+
+        In place of those that are not stands the first one, which leaves a maximum as it is.
+        """
         white = elements.white()
         with torch.no_grad():
             place = (cloud[:, None] - elements.centres[:, :, None]) @ white
@@ -105,6 +108,7 @@ class LocalCodes(nn.Module):
             within = place.square().sum(-1) < self.reach**2
             most = max(1, min(self.count, int(within.sum(-1).amax())))
             rank, which = (first * within).topk(most, dim=-1)
+            which = torch.where(rank > 0, which, which[..., :1])
         chosen = torch.take_along_dim(cloud[:, None], which[..., None], 2)
         return (chosen - elements.centres[:, :, None]) @ white, rank > 0
 
