@@ -3,7 +3,7 @@
     python recipes/autoencoding.py [SYSTEM ...] [--data datasets/furniture] [--runs runs/autoencoding]
 
 The data set is that of `make data`, its training part, every model as it is. Each system has as many steps
-as it makes in eleven to fifteen minutes on one processor core while the other is busy, too, with networks
+as it makes in about twenty minutes on one processor core while the other is busy, too, with networks
 smaller than the papers'. Running it again goes on where it stopped; two calls for different systems take two
 cores. benchmarks/unseen.py measures what comes of it on the test part.
 """
@@ -25,7 +25,7 @@ class Recipe:
     """What differs between the systems."""
 
     steps: int
-    """That take eleven to fifteen minutes on one core."""
+    """That take about twenty minutes on one core."""
     config: dict[str, object]
     batch_size: int = 16
     learning_rate: float = 1e-3
@@ -34,9 +34,9 @@ class Recipe:
 SEEN = {"cloud_size": CLOUD, "noise": 0.0}
 CODED = {"code_size": 256, "encoder_width": 128, **SEEN}
 RECIPES = {
-    "onet": Recipe(1200, {**CODED, "field_width": 128, "points": 512}),
+    "onet": Recipe(2700, {**CODED, "field_width": 128, "points": 512}),
     "deepsdf": Recipe(
-        1450,
+        3300,
         {
             "code_size": 128,
             "widths": ",".join(8 * ["256"]),
@@ -47,12 +47,12 @@ RECIPES = {
         },
     ),
     "imnet": Recipe(
-        960,
-        {"field_width": 32, "voxel_width": 8, "points": 512, "epochs_16": 8, "epochs_32": 8},
+        2900,
+        {"field_width": 32, "voxel_width": 8, "points": 512, "epochs_16": 16, "epochs_32": 16},
         learning_rate=3e-3,
     ),
     "ldif": Recipe(
-        760,
+        3300,
         {
             **SEEN,
             "symmetric": 0,
@@ -64,9 +64,9 @@ RECIPES = {
         },
         batch_size=8,
     ),
-    "voxel_decoder": Recipe(1200, {**CODED, "width": 64}),
-    "atlasnet": Recipe(1700, {"code_size": 256, **SEEN, "width": 128, "points": 1000}),
-    "psgn": Recipe(1600, {**CODED, "made": 1024, "points": 1024}),
+    "voxel_decoder": Recipe(3000, {**CODED, "width": 64}),
+    "atlasnet": Recipe(4000, {"code_size": 256, **SEEN, "width": 128, "points": 1000}),
+    "psgn": Recipe(5000, {**CODED, "made": 1024, "points": 1024}),
 }
 
 
