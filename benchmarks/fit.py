@@ -47,7 +47,7 @@ class Timed(Fitting):
     def validate(self, system: System) -> dict[str, float]:
         now = time.perf_counter()
         found = super().validate(system)
-        self.curve.append((now - self.clock["start"] - self.clock["spent"], found["error_percent"]))
+        self.curve.append((now - self.clock["start"] - self.clock["spent"], found["estimated_percent"]))
         self.clock["spent"] += time.perf_counter() - now
         return found
 

@@ -85,6 +85,11 @@ def test_what_the_user_can_mend(folder, monkeypatch, capsys, words, message):
     assert not (folder / "other").exists()
 
 
+def test_another_question_is_refused(capsys):
+    assert main(["bench", "ring.obj", "other.obj", "-o", "other"]) == 2
+    assert "type isofield bench representation SHAPES" in capsys.readouterr().err
+
+
 def test_a_shape_thinner_than_voxels_is_told(folder, capsys):
     trimesh.creation.box((1.0, 1.0, 0.01)).export(folder / "sheet.obj")
     out = folder / "sheet"

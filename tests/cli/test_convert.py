@@ -13,6 +13,7 @@ from isofield.official.convonet import official_from_convonet
 from isofield.ops.query import query
 from isofield.systems.convonet import ConvONet, ConvONetConfig
 from isofield.systems.stored import load_system
+from isofield.training.weights import save_weights
 
 CONFIG = ConvONetConfig(planes=("xz",), plane_depth=2, plane_width=8, channels=8, encoder_width=8)
 
@@ -137,6 +138,10 @@ def test_what_no_lineage_recognises(tmp_path, capsys):
     torch.save({"fc.weight": torch.ones(2)}, tmp_path / "other.pt")
     assert main(["convert", str(tmp_path / "other.pt")]) == 2
     assert "holds no network that isofield knows; it knows nerf, idr" in capsys.readouterr().err
+    own = tmp_path / "own.safetensors"
+    save_weights(own, "onet", {}, {"a": torch.ones(2)})
+    assert main(["convert", str(own), "-o", str(tmp_path / "new.safetensors")]) == 2
+    assert f"{own} has isofield's own weights of onet already" in " ".join(capsys.readouterr().err.split())
     (tmp_path / "folder").mkdir()
     assert main(["convert", str(tmp_path / "folder")]) == 2
     assert "holds no network that isofield knows" in capsys.readouterr().err

@@ -1,7 +1,9 @@
 """`isofield train` with a system that lives in this file."""
 
 import json
+import signal
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,6 +19,7 @@ from isofield.data.occupancy import share
 from isofield.errors import InputError
 from isofield.system import System
 from isofield.systems import SYSTEMS
+from isofield.training import loop
 from isofield.training.weights import load_weights
 
 
@@ -63,6 +66,12 @@ class Rock(System):
     """Learns nothing."""
 
 
+@contextmanager
+def in_line(batches, start, steps, rank, world, **_):
+    """Batches made when they are asked for."""
+    yield (batches.batch(step, rank, world) for step in range(start, steps))
+
+
 @pytest.fixture(autouse=True)
 def catalogue(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
@@ -82,6 +91,26 @@ def train(tmp_path):
         return main(["train", system, str(data), "-o", str(tmp_path / output), *quick, *step, *words])
 
     return train
+
+
+def test_stopped_by_a_signal_it_says_so_and_goes_on(train, tmp_path, capsys, monkeypatch):
+    batch = Points.batch
+
+    def stopping(self, step, rank, world):
+        if step == 30:
+            signal.raise_signal(signal.SIGINT)
+        return batch(self, step, rank, world)
+
+    # in the training's own thread, where signals arrive
+    monkeypatch.setattr(loop, "prefetched", in_line)
+    monkeypatch.setattr(Points, "batch", stopping)
+    assert train() == 130
+    said = capsys.readouterr().err
+    assert "stopping when this step is done; once more stops at once" in said
+    assert "stopped after step 31; the same command resumes" in said
+    monkeypatch.setattr(Points, "batch", batch)
+    assert train() == 0
+    assert "resuming after step 31" in capsys.readouterr().err
 
 
 def test_trains_and_says_so(train, tmp_path, capsys):

@@ -67,8 +67,8 @@ def test_it_learns_what_it_is_given(name, shapes):
         optimiser.step()
     system.eval()
     measured = fitting.validate(system)
-    assert measured["error_percent"] < 8
-    assert measured["error"] == pytest.approx(measured["error_percent"] / 100 * 3.5, rel=0.3)
+    assert measured["estimated_percent"] < 8
+    assert measured["estimated_error"] == pytest.approx(measured["estimated_percent"] / 100 * 3.5, rel=0.3)
     for number in range(len(some)):
         scene = fitting.scene(system, number)
         np.testing.assert_allclose(

@@ -47,7 +47,7 @@ def test_a_torus_is_learnt_with_its_hole(features):
     error = to_triangles(found.vertices, mesh).mean()
     assert error < 0.004
     measured = Fitting(source).validate(system)
-    assert measured["error_percent"] == pytest.approx(100 * error, rel=0.7)
+    assert measured["estimated_percent"] == pytest.approx(100 * error, rel=0.7)
 
 
 def test_there_is_one_shape():

@@ -40,12 +40,20 @@ def test_same_config_is_accepted_again(tmp_path):
         ({"system": "cube"}, 'system was "ball" and now is "cube"'),
         ({"options": {"steps": 10, "seed": 1, "device": "auto"}}, "options.seed was 0 and now is 1"),
         ({"data": "/b"}, "data was"),
+        ({"data": {"/b/ring.obj": "1f"}}, "data was"),
     ],
 )
 def test_different_config_is_named(tmp_path, parts, named):
     keep(RunFolder(tmp_path, CONFIG))
     with pytest.raises(InputError, match=named):
         RunFolder(tmp_path, changed(**parts)).check()
+
+
+def test_other_shapes_are_named(tmp_path):
+    keep(RunFolder(tmp_path, changed(data={"/a/ring.obj": "1f"})))
+    for data in ({"/a/ring.obj": "2f"}, {"/a/ring.obj": "1f", "/a/ball.obj": "3f"}):
+        with pytest.raises(InputError, match=r"of other data or an earlier state of /a/(ring|ball)\.obj;"):
+            RunFolder(tmp_path, changed(data=data)).check()
 
 
 def test_training_on_and_other_versions_are_no_difference():

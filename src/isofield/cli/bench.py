@@ -5,7 +5,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -26,8 +26,8 @@ class Bench:
     with the meshes side by side. The same command again goes on where it stopped.
     """
 
-    question: Annotated[Literal["representation"], tyro.conf.Positional]
-    """What to compare."""
+    question: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="representation")]
+    """What to compare: there is this one question."""
     shapes: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """Meshes that enclose something: OBJ, OFF, PLY, STL or GLB."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="FOLDER")]
@@ -79,6 +79,10 @@ def _tasks(args: Bench) -> "list[Task]":
     from isofield.cli.fit import read_shape
     from isofield.systems.fits import FITS
 
+    if args.question != "representation":
+        raise InputError(
+            f"there is no question {args.question!r} to measure; type isofield bench representation SHAPES"
+        )
     if not args.shapes:
         raise InputError("there is nothing to compare on; name at least one mesh")
     for name in args.systems:

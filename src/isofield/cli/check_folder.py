@@ -98,7 +98,8 @@ def _check_data_set(folder: Path, categories: dict[str, list[str]], console: Con
         records[category] = {"models": len(ids), **splits, "missing": missing}
     first = next(iter(categories))
     rows["contents"] = _contents(folder / first / categories[first][0])
-    rows["next"] = shlex.join(["isofield", "train", "convonet", str(folder), "-o", "run"])
+    system = "deepsdf" if (folder / first / categories[first][0] / "sdf.npz").is_file() else "convonet"
+    rows["next"] = shlex.join(["isofield", "train", system, str(folder), "-o", "run"])
     bad = any(r["missing"] for r in records.values())
     record = {"path": str(folder), "kind": "dataset", "categories": records, "next": rows["next"]}
     console.finish(str(folder), rows, record)

@@ -48,7 +48,7 @@ class Prepare:
     min_inside: float = 0.001
     """Leave a model out if less of the cube than this is inside."""
     orient: bool = True
-    """Turn inside-out parts of a mesh and merge doubled faces where that makes its inside clearer."""
+    """Whether inside-out parts are turned and doubled faces merged where that makes the inside clearer."""
     time_limit: float = 300.0
     """Seconds after which a model has failed."""
     jobs: int = 0
@@ -94,7 +94,7 @@ def run(args: Prepare) -> int:
     write_record(args.output / "run.json", record)
     if not found["ok"]:
         raise InputError(
-            f"none of {len(entries)} models can be used, the first because: {left_out[0].reason};"
+            f"none of {len(entries)} models can be used, the first because: {left_out[0].reason.rstrip('.')};"
             f" all reasons are in {args.output / NAME}"
         )
     rows = {

@@ -71,7 +71,7 @@ def run(args: Train) -> int:
     outcome = train(system, source, folder, args.options, quiet=args.quiet)
     if os.environ.get("RANK", "0") == "0":
         _finish(args, folder.weights, outcome)
-    return 0
+    return 0 if outcome.step >= args.options.steps else 130
 
 
 def _system(name: str, settings: tuple[str, ...]) -> tuple[Any, Any]:

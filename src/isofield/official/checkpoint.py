@@ -65,7 +65,8 @@ def state_dict_in(content: Mapping[str, Any], path: Path | None = None) -> dict[
     for key, value in tensors.items():
         if not isinstance(value, Tensor):
             raise InputError(
-                f"{where}{key!r} is a {type(value).__name__}, not a tensor; this is no state dict"
+                f"{where}{key!r} is a {type(value).__name__}, not a tensor; this is no state dict, which is"
+                " nothing but the tensors of one network, alone or as 'model'"
             )
     return {str(key).removeprefix("module."): value for key, value in tensors.items()}
 

@@ -17,6 +17,7 @@ from isofield.errors import InputError
 from isofield.official.checkpoint import load_checkpoint, state_dict_in
 from isofield.official.config import read_config
 from isofield.system import System
+from isofield.training.weights import own_system
 
 OTHER_SUFFIXES = (".npy", ".txt", ".occnet")
 """Of files that PyTorch didn't write."""
@@ -115,6 +116,8 @@ def converted(path: Path, choices: Choices) -> tuple[str, System]:
     Raises:
         InputError: No lineage recognises it, something doesn't fit, or a choice is wrong.
     """
+    if path.suffix == ".safetensors" and (own := own_system(path)):
+        raise InputError(f"{path} has isofield's own weights of {own} already; use it as it is")
     file = Checkpoint.read(path)
     for name in LINEAGES:
         known = lineage(name)

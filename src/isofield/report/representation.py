@@ -37,13 +37,13 @@ def write_page(folder: Path, rows: Rows) -> None:
     Raises:
         InputError: They cannot be written.
     """
-    plot = error_over_bytes(rows)
+    plot, count = error_over_bytes(rows), len({row["shape"] for row in rows})
     parts = {
         "style": resource("style.css"),
         "table": html_table(means(rows)),
         "plot": plot,
         "shapes": "".join(_shape(folder, name, rows) for name in dict.fromkeys(row["shape"] for row in rows)),
-        "count": str(len({row["shape"] for row in rows})),
+        "count": f"{count} shape{'s' * (count > 1)}",
     }
     for name, text in (
         ("error_over_bytes.svg", plot),

@@ -100,7 +100,9 @@ class LDIFConfig:
     """Training: objects with one of these words in their name; all if empty."""
 
     def __post_init__(self) -> None:
-        if self.elements < 1 or not 0 <= self.symmetric <= self.elements:
+        if self.elements < 1:
+            raise InputError(f"a shape of {self.elements} elements is none; set elements to 1 or more")
+        if not 0 <= self.symmetric <= self.elements:
             raise InputError(f"of {self.elements} elements {self.symmetric} can't be mirrored; set symmetric")
         if self.sees == "object" and self.objects < 1:
             raise InputError("elements for each object need the number of objects: set objects")

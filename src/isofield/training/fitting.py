@@ -52,13 +52,13 @@ class Fitting:
     def validate(self, system: System) -> dict[str, float]:
         """Estimated mean distance from the surfaces to what the system knows.
 
-        `error` is in the files' units, `error_percent` in hundredths of the longest edge.
+        `estimated_error` is in the files' units, `estimated_percent` in hundredths of the longest edge.
         """
         shapes = self.source.shapes[:MOST_SHAPES]
         errors = [self._error(system, number) for number in range(len(shapes))]
         edges = [shape.world_from_unit.scale for shape in shapes]
         shares = [error / edge for error, edge in zip(errors, edges, strict=True)]
-        return {"error": float(np.mean(errors)), "error_percent": 100 * float(np.mean(shares))}
+        return {"estimated_error": float(np.mean(errors)), "estimated_percent": 100 * float(np.mean(shares))}
 
     def _error(self, system: System, number: int) -> float:
         shape, scene = self.source.shapes[number], self.scene(system, number)

@@ -8,6 +8,7 @@ same weights as one that wasn't, and two ranks do what one does with the whole b
 """
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def train(
     accelerator = Accelerator(cpu=options.device == "cpu")
     main = accelerator.is_main_process
     with ExitStack() as stack:
-        stopped = stack.enter_context(stop_signals())
+        stopped = stack.enter_context(stop_signals(quiet))
         if main:
             stack.enter_context(run.opened())
         accelerator.wait_for_everyone()
@@ -211,7 +212,7 @@ def due(step: int, every: int | None) -> bool:
 
 
 @contextmanager
-def stop_signals() -> Iterator[threading.Event]:
+def stop_signals(quiet: bool = False) -> Iterator[threading.Event]:
     """An event that Ctrl-C or SIGTERM sets, so that the step in hand is finished and saved."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
@@ -223,6 +224,8 @@ def stop_signals() -> Iterator[threading.Event]:
         if event.is_set():  # asked twice: now
             raise KeyboardInterrupt
         event.set()
+        if not quiet:
+            print("stopping when this step is done; once more stops at once", file=sys.stderr, flush=True)
 
     before = {name: signal.signal(name, stop) for name in names}
     try:

@@ -81,6 +81,11 @@ class RunFolder:
         except ValueError:
             raise InputError(f"{file} is not JSON; use --restart to start over") from None
         for key, was, now in differences(old, json.loads(json.dumps(self.config))):
+            if key.startswith("data."):
+                raise InputError(
+                    f"{file} holds another training, of other data or an earlier state of {key[5:]};"
+                    " use another folder, or --restart to start over"
+                )
             raise InputError(
                 f"{file} holds another training: {key} was {json.dumps(was)} and now is {json.dumps(now)};"
                 " use the same value, another folder, or --restart to start over"

@@ -41,6 +41,14 @@ def save_weights(path: Path, system: str, config: Any, tensors: Mapping[str, Ten
         part.write_bytes(save(flat, {"isofield": record}))
 
 
+def own_system(path: Path) -> str | None:
+    """Name of the system that a weights file of isofield holds; None for any other file."""
+    try:
+        return load_weights(path).system
+    except InputError:
+        return None
+
+
 def load_weights(path: Path) -> Weights:
     """System name, config and tensors of a weights file.
 
