@@ -34,9 +34,9 @@ class Recipe:
 SEEN = {"cloud_size": CLOUD, "noise": 0.0}
 CODED = {"code_size": 256, "encoder_width": 128, **SEEN}
 RECIPES = {
-    "onet": Recipe(2700, {**CODED, "field_width": 128, "points": 512}),
+    "onet": Recipe(2600, {**CODED, "field_width": 128, "points": 512}),
     "deepsdf": Recipe(
-        3300,
+        3000,
         {
             "code_size": 128,
             "widths": ",".join(8 * ["256"]),
@@ -47,7 +47,7 @@ RECIPES = {
         },
     ),
     "imnet": Recipe(
-        2900,
+        2600,
         {"field_width": 32, "voxel_width": 8, "points": 512, "epochs_16": 16, "epochs_32": 16},
         learning_rate=3e-3,
     ),
@@ -65,8 +65,8 @@ RECIPES = {
         batch_size=8,
     ),
     "voxel_decoder": Recipe(3000, {**CODED, "width": 64}),
-    "atlasnet": Recipe(4000, {"code_size": 256, **SEEN, "width": 128, "points": 1000}),
-    "psgn": Recipe(5000, {**CODED, "made": 1024, "points": 1024}),
+    "atlasnet": Recipe(3300, {"code_size": 256, **SEEN, "width": 128, "points": 1000}),
+    "psgn": Recipe(3800, {**CODED, "made": 1024, "points": 1024}),
 }
 
 
