@@ -3,8 +3,8 @@
     python recipes/autoencoding.py [SYSTEM ...] [--data datasets/furniture] [--runs runs/autoencoding]
 
 The data set is that of `make data`, its training part, every model as it is. Each system has as many steps
-as it makes in about twenty minutes on one processor core while the other is busy, too, with networks
-smaller than the papers'. Running it again goes on where it stopped; two calls for different systems take two
+as it makes in 15 to 27 minutes on one processor core while the other is busy, too, with networks smaller
+than the papers'. Running it again goes on where it stopped; two calls for different systems take two
 cores. benchmarks/unseen.py measures what comes of it on the test part.
 """
 
@@ -25,7 +25,7 @@ class Recipe:
     """What differs between the systems."""
 
     steps: int
-    """That take about twenty minutes on one core."""
+    """That took 15 to 27 minutes on one core."""
     config: dict[str, object]
     batch_size: int = 16
     learning_rate: float = 1e-3
