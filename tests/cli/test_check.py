@@ -130,6 +130,11 @@ def test_a_data_set_is_recognised(tmp_path, said):
     assert rows["kind"] == "a data set for training: 1 category"
     assert rows["chair"] == "2 models; 2 train, 0 val, 0 test"
     assert rows["contents"] == "m1: points.npz with points 8x3, occupancies 1; no pointcloud.npz"
+    assert rows["next"] == f"isofield train convonet {tmp_path} -o run"
+    np.savez(tmp_path / "chair" / "m1" / "sdf.npz", pos=np.zeros((3, 4)), neg=np.zeros((2, 4)))
+    rows = said(tmp_path)
+    assert rows["contents"].endswith("no pointcloud.npz; sdf.npz with pos 3x4, neg 2x4")
+    assert rows["next"] == f"isofield train deepsdf {tmp_path} -o run"
     (tmp_path / "chair" / "test.lst").write_text("m3\n")
     assert "1 listed but not there, the first is m3" in said(tmp_path, code=2)["chair"]
 

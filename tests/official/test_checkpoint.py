@@ -94,6 +94,9 @@ def test_files_without_state_dict(tmp_path):
     torch.save({"model": 3}, file)
     with pytest.raises(InputError, match="'model' holds no state dict"):
         load_state_dict(file)
+    torch.save({"network": {"a": torch.ones(2)}}, file)
+    with pytest.raises(InputError, match=r"'network' is a dict, not a tensor; .* alone or as 'model'"):
+        load_state_dict(file)
     torch.save({"epoch": 3, "a": torch.ones(1)}, file)
     with pytest.raises(InputError, match="'epoch' is a int, not a tensor"):
         load_state_dict(file)

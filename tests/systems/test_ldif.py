@@ -208,3 +208,5 @@ def test_what_it_can_not_do_is_said() -> None:
         LDIFConfig(sees="object")
     with pytest.raises(InputError, match="of 4 elements 16"):
         LDIFConfig(elements=4)
+    with pytest.raises(InputError, match="a shape of -3 elements is none"):
+        LDIFConfig(elements=-3, symmetric=0)

@@ -79,6 +79,8 @@ def find_categories(folder: Path) -> dict[str, list[str]]:
 
 
 def _check_data_set(folder: Path, categories: dict[str, list[str]], console: Console) -> int:
+    from isofield.data.sdf_samples import FILE
+
     rows: dict[str, str] = {
         "kind": f"a data set for training: {_count(len(categories), 'category', 'categories')}"
     }
@@ -97,8 +99,9 @@ def _check_data_set(folder: Path, categories: dict[str, list[str]], console: Con
         rows[category] = text
         records[category] = {"models": len(ids), **splits, "missing": missing}
     first = next(iter(categories))
-    rows["contents"] = _contents(folder / first / categories[first][0])
-    system = "deepsdf" if (folder / first / categories[first][0] / "sdf.npz").is_file() else "convonet"
+    model = folder / first / categories[first][0]
+    rows["contents"] = _contents(model)
+    system = "deepsdf" if (model / FILE).is_file() else "convonet"
     rows["next"] = shlex.join(["isofield", "train", system, str(folder), "-o", "run"])
     bad = any(r["missing"] for r in records.values())
     record = {"path": str(folder), "kind": "dataset", "categories": records, "next": rows["next"]}
@@ -115,8 +118,12 @@ def _contents(model: Path) -> str:
     """Keys and shapes of one model's files."""
     import numpy as np
 
+    from isofield.data.occupancy import NEAR
+    from isofield.data.sdf_samples import FILE
+
     parts = []
-    for name in SAMPLES:
+    more = [name for name in (NEAR, FILE) if (model / name).is_file()]
+    for name in (*SAMPLES, *more):
         if not (model / name).is_file():
             parts.append(f"no {name}")
             continue
